@@ -1,0 +1,60 @@
+//! Every limit of a plugin, in one place. Sources for the figures: wasmtime's documentation of its own defaults, and what
+//! the largest first-party plugin needs, times ten.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one plugin may use. All of it can be changed per source in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: u64,
+    /// Longest computation between two calls of the host, in milliseconds.
+    pub busy_ms: u64,
+    /// Longest call that only describes or looks (describe, check, preview), in milliseconds.
+    pub inspect_ms: u64,
+    /// Longest call that moves data or waits for a server (all others), in milliseconds.
+    pub call_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 256 << 20,
+            busy_ms: 30_000,
+            inspect_ms: 60_000,
+            call_ms: Duration::from_hours(24).as_millis() as u64,
+        }
+    }
+}
+
+/// Elements of all tables of one instance.
+pub const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Stack of one instance, in bytes.
+pub const STACK_BYTES: usize = 1 << 20;
+/// Bytes that one call of the host may make the host allocate.
+pub const HOSTCALL_BYTES_MAX: usize = 16 << 20;
+/// Resources (connections, files, writers, ...) that one instance may hold at once.
+pub const HANDLES_MAX: usize = 1_000;
+/// Largest message of a frame, in bytes; raw bytes behind a frame do not count.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Raw bytes behind one frame.
+pub const DATA_BYTES_MAX: u32 = 16 << 20;
+/// Descriptors beside one frame: Linux allows 253 (`SCM_MAX_FD`).
+pub const DESCRIPTORS_MAX: usize = 128;
+/// Log that one call may write, in bytes; the rest is counted and dropped.
+pub const LOG_BYTES_MAX: usize = 1 << 20;
+/// Random bytes in one call.
+pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
+/// Entries that one instance may be writing or reading at once.
+pub const OPEN_ENTRIES_MAX: usize = 64;
+/// Connections that one instance may hold at once.
+pub const CONNECTIONS_MAX: usize = 64;
+/// Entries in one answer of `archive.entries`, names in one answer of `files.listing.next`.
+pub const PAGE_ENTRIES_MAX: u32 = 1_000;
+/// How often the deadline of running instances is looked at.
+pub const EPOCH: Duration = Duration::from_millis(10);
+/// How long a plugin may go on after it was told that the run is cancelled.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use lockgate_types::Name;
+
+/// What the operator lets one source's plugin reach. Empty by default: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Grants {
+    /// Servers, by the name that the plugin uses.
+    pub endpoints: BTreeMap<Name, EndpointGrant>,
+    /// Folders, by the name that the plugin uses.
+    pub folders: BTreeMap<Name, FolderGrant>,
+    /// Credentials, by the name that the plugin uses.
+    pub credentials: BTreeMap<Name, CredentialGrant>,
+    /// Wall and monotonic time.
+    pub clock: bool,
+    /// Random bytes.
+    pub random: bool,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EndpointGrant {
+    /// `host:port`, with an IPv6 host in brackets.
+    pub address: String,
+    /// Whether the host does TLS, and when.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// PEM file with the authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The name that the server's certificate must carry, when it is not the address's host.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// Where the cluster's other members may be.
+    #[serde(default)]
+    pub members: Vec<MemberRange>,
+}
+
+/// Addresses and ports that `connect-member` may reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MemberRange {
+    /// An address range in CIDR notation (RFC 4632), for example `10.2.0.0/24`.
+    pub network: String,
+    /// The ports.
+    pub ports: Vec<u16>,
+}
+
+/// Whether the host does TLS on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// Never.
+    Off,
+    /// When the plugin asks for it in the middle of the protocol (`start-tls`).
+    #[default]
+    Start,
+    /// Before the first byte.
+    Immediate,
+}
+
+/// One folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FolderGrant {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What may be done in it.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// What may be done in a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Look.
+    #[default]
+    Read,
+    /// Look and change.
+    ReadWrite,
+}
+
+/// One credential: who, and where the secret is found. The secret itself never stands in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CredentialGrant {
+    /// The user name.
+    pub principal: String,
+    /// A file whose first line is the secret.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// An environment variable of the host.
+    #[serde(default)]
+    pub secret_variable: Option<String>,
+    /// A command whose first line of output is the secret; no shell.
+    #[serde(default)]
+    pub secret_command: Option<Vec<String>>,
+}
