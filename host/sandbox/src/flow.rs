@@ -34,7 +34,8 @@ pub trait EntryWriter: Send {
     ///
     /// # Errors
     /// What the plugin is told.
-    fn write_file(&mut self, file: &File, offset: u64, length: Option<u64>) -> Result<u64, Failure>;
+    fn write_file(&mut self, file: &File, offset: u64, length: Option<u64>)
+    -> Result<u64, Failure>;
 
     /// Completes the entry and returns the number of its bytes.
     ///

@@ -2,8 +2,8 @@
 //!
 //! A worker process has one control socket (its standard input) and one lane per plugin instance. Both are Unix stream
 //! sockets that carry frames: a little-endian `u32` length, then that many bytes of a message in postcard form
-//! (<https://postcard.jamesmunns.com/wire-format>). Descriptors travel beside the first byte of the frame that needs them
-//! (`SCM_RIGHTS`, `unix(7)`), in the order in which the message names them. A [`FromWorker::Data`] frame is followed by raw
+//! (<https://postcard.jamesmunns.com/wire-format>). Descriptors travel (`SCM_RIGHTS`, `unix(7)`) no later than the first byte of
+//! the frame that needs them, in the order in which the message names them. A [`FromWorker::Data`] frame is followed by raw
 //! bytes, which are never copied into a message.
 //!
 //! On a lane the host makes one call at a time. While it runs, the worker sends messages that need no answer ([`FromWorker`])
@@ -15,8 +15,8 @@ mod socket;
 pub use socket::{FrameSocket, ProtocolError};
 
 use lockgate_types::{
-    Attributes, BackupPlan, BackupRequest, Descriptor, Entry, EntryPath, Failure, Finding, Outcome, Part,
-    RestoreRequest, Step, Summary,
+    Attributes, BackupPlan, BackupRequest, Descriptor, Entry, EntryPath, Failure, Finding, Outcome,
+    Part, RestoreRequest, Step, Summary,
 };
 use serde::{Deserialize, Serialize};
 
@@ -195,7 +195,12 @@ pub enum Question {
     /// `credentials.open` → [`Answer::Credential`].
     OpenCredential { name: String },
     /// `credentials.credential.respond` → [`Answer::Bytes`].
-    Respond { credential: String, scheme: String, challenge: Vec<u8>, parameters: Vec<(String, Vec<u8>)> },
+    Respond {
+        credential: String,
+        scheme: String,
+        challenge: Vec<u8>,
+        parameters: Vec<(String, Vec<u8>)>,
+    },
     /// `archive.reuse` → [`Answer::Reused`].
     Reuse { entries: Vec<Entry> },
     /// `archive.entries` → [`Answer::Entries`].

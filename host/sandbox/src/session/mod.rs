@@ -1,0 +1,1 @@
+//! The host side: starts workers, makes calls, answers questions.
