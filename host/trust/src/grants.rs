@@ -101,4 +101,8 @@ pub struct CredentialGrant {
     /// A command whose first line of output is the secret; no shell.
     #[serde(default)]
     pub secret_command: Option<Vec<String>>,
+    /// Whether the plugin may see the secret itself, for protocols that cannot do without. Otherwise the host answers
+    /// challenges and never hands the secret over.
+    #[serde(default)]
+    pub reveal: bool,
 }
