@@ -1,0 +1,222 @@
+//! The entries of a part: written while it is exported, read while it is imported.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+
+use crate::bindings::lockgate::datastore::archive as host;
+use crate::bindings::lockgate::datastore::files::File;
+use crate::{Error, Result};
+
+pub use host::{Entry, Extraction};
+
+/// Bytes that cross to or from the host at a time.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Entries in one question to the host.
+const PAGE_ENTRIES: usize = 500;
+/// Files in one call of `extract`: as many descriptors can travel beside one message.
+const EXTRACTIONS: usize = 128;
+
+/// Starts an entry. It exists once [`EntryWriter::finish`] has returned.
+///
+/// # Errors
+/// When the path is not one, or was used before.
+pub fn create(entry: &Entry) -> Result<EntryWriter> {
+    Ok(EntryWriter { host: host::create(entry)?, buffer: Vec::new() })
+}
+
+/// Writes an entry that has no content: a directory, a symbolic link, ...
+///
+/// # Errors
+/// When the path is not one, or was used before.
+pub fn create_empty(entry: &Entry) -> Result<()> {
+    Ok(host::create(entry)?.finish()?)
+}
+
+/// For each of `entries`, whether the content that the parent snapshot has for it now stands for it too. Such an entry is
+/// complete: it needs no `create`.
+///
+/// # Errors
+/// When a path is not one, or was used before.
+pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
+    let mut reused = Vec::with_capacity(entries.len());
+    for page in entries.chunks(PAGE_ENTRIES) {
+        let answer = host::reuse(page)?;
+        if answer.len() != page.len() {
+            return Err(Error::other("the host answered for another number of entries"));
+        }
+        reused.extend(answer);
+    }
+    Ok(reused)
+}
+
+/// Opens an entry for reading.
+///
+/// # Errors
+/// When there is none at `path`, or it has no content.
+pub fn open(path: &[u8]) -> Result<EntryReader> {
+    Ok(EntryReader { host: host::open(path)?, buffer: Vec::new(), consumed: 0, position: 0 })
+}
+
+/// All entries below `prefix` (empty for all), depth first in the order of their names' bytes.
+pub fn entries(prefix: impl Into<Vec<u8>>) -> Entries {
+    Entries { prefix: prefix.into(), after: None, page: VecDeque::new(), is_last: false }
+}
+
+/// Writes whole entries into files, in parallel and without entering the plugin. Returns the number of bytes.
+///
+/// # Errors
+/// When an entry cannot be read or a file cannot be written.
+pub fn extract(extractions: &[Extraction<'_>]) -> Result<u64> {
+    let mut bytes = 0;
+    for page in extractions.chunks(EXTRACTIONS) {
+        bytes += host::extract(page)?;
+    }
+    Ok(bytes)
+}
+
+/// Takes the bytes of one entry, a MiB at a time. Dropped without [`finish`](Self::finish), the entry does not exist.
+#[derive(Debug)]
+pub struct EntryWriter {
+    host: host::Writer,
+    buffer: Vec<u8>,
+}
+
+impl EntryWriter {
+    /// Adds the bytes of `source` from `offset`, `length` of them or up to its end, which never enter the plugin.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has fewer bytes than `length`.
+    pub fn write_file(&mut self, source: &File, offset: u64, length: Option<u64>) -> Result<()> {
+        self.send()?;
+        Ok(self.host.write_file(source, offset, length)?)
+    }
+
+    /// Completes the entry.
+    ///
+    /// # Errors
+    /// When the host could not take the bytes.
+    pub fn finish(mut self) -> Result<()> {
+        self.send()?;
+        Ok(self.host.finish()?)
+    }
+
+    fn send(&mut self) -> Result<()> {
+        if !self.buffer.is_empty() {
+            self.host.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Write for EntryWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + data.len() > BUFFER_BYTES {
+            self.send()?;
+        }
+        let taken = data.get(..BUFFER_BYTES).unwrap_or(data);
+        if taken.len() == BUFFER_BYTES {
+            self.host.write(taken)?;
+        } else {
+            self.buffer.extend_from_slice(taken);
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(self.send()?)
+    }
+}
+
+/// Gives the bytes of one entry.
+#[derive(Debug)]
+pub struct EntryReader {
+    host: host::Reader,
+    buffer: Vec<u8>,
+    consumed: usize,
+    // Of the end of the buffer, in the entry.
+    position: u64,
+}
+
+impl EntryReader {
+    /// What is being read.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        self.host.entry()
+    }
+}
+
+impl BufRead for EntryReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.consumed == self.buffer.len() {
+            self.buffer = self.host.read(BUFFER_BYTES as u32)?;
+            self.consumed = 0;
+            self.position += self.buffer.len() as u64;
+        }
+        Ok(self.buffer.get(self.consumed..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.consumed = (self.consumed + amount).min(self.buffer.len());
+    }
+}
+
+impl Read for EntryReader {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl Seek for EntryReader {
+    /// From the end only when the entry's size is known.
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let here = self.position - (self.buffer.len() - self.consumed) as u64;
+        let (from, by) = match to {
+            SeekFrom::Start(offset) => (offset, 0),
+            SeekFrom::Current(by) => (here, by),
+            SeekFrom::End(by) => {
+                let size = self.entry().metadata.map(|metadata| metadata.size);
+                (size.ok_or(io::ErrorKind::Unsupported)?, by)
+            }
+        };
+        let offset = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+        if offset != here {
+            self.host.seek(offset)?;
+            self.buffer.clear();
+            self.consumed = 0;
+            self.position = offset;
+        }
+        Ok(offset)
+    }
+}
+
+/// Entries of the archive, asked of the host page by page; made by [`entries`].
+#[derive(Debug)]
+pub struct Entries {
+    prefix: Vec<u8>,
+    after: Option<Vec<u8>>,
+    page: VecDeque<Entry>,
+    is_last: bool,
+}
+
+impl Iterator for Entries {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty() && !self.is_last {
+            match host::entries(&self.prefix, self.after.as_deref(), PAGE_ENTRIES as u32) {
+                Ok(page) => self.page = page.into(),
+                Err(failure) => {
+                    self.is_last = true;
+                    return Some(Err(failure.into()));
+                }
+            }
+            // A short page is not taken for the last: the host may end one early to keep it small.
+            self.is_last = self.page.is_empty();
+            self.after = self.page.back().map(|last| last.path.clone());
+        }
+        self.page.pop_front().map(Ok)
+    }
+}
