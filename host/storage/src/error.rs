@@ -1,0 +1,370 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use lockgate_types::Retry;
+
+use crate::limits;
+
+/// What went wrong, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No object of that name; or nothing at all at the location: no folder, no bucket.
+    NotFound,
+    /// An object of that name is there.
+    AlreadyExists,
+    /// Credentials or permissions do not suffice.
+    PermissionDenied,
+    /// The server does not answer, or not in a way that makes sense.
+    Unreachable,
+    /// The time for an operation ran out.
+    Timeout,
+    /// The medium is full or a quota is used up.
+    NoSpace,
+    /// An object is shorter or longer than it must be.
+    Corrupt,
+    /// The location or its options are wrong.
+    InvalidUrl,
+    /// The service, the file system or this build cannot do it.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+/// Why an operation failed: what it was, on which object, where, and the cause. Never holds a secret.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    action: &'static str,
+    name: Option<String>,
+    location: String,
+    cause: String,
+    hint: Option<String>,
+    is_passing: bool,
+    source: Option<Box<opendal::Error>>,
+}
+
+impl Error {
+    /// An error that no service reported.
+    pub(crate) fn new(
+        kind: ErrorKind,
+        action: &'static str,
+        location: &str,
+        cause: impl Into<String>,
+    ) -> Self {
+        let (location, cause) = (location.to_owned(), cause.into());
+        let is_passing = false;
+        Self { kind, action, name: None, location, cause, hint: None, is_passing, source: None }
+    }
+
+    /// An error that a service reported.
+    pub(crate) fn of_operation(
+        action: &'static str,
+        location: &str,
+        name: Option<&str>,
+        error: opendal::Error,
+    ) -> Self {
+        let reason = Reason::of(&error);
+        Self {
+            kind: reason.kind,
+            action,
+            name: name.map(str::to_owned),
+            location: location.to_owned(),
+            cause: reason.cause,
+            hint: reason.hint.map(str::to_owned),
+            is_passing: !error.is_permanent(),
+            source: Some(Box::new(error)),
+        }
+    }
+
+    pub(crate) fn with_name(mut self, name: &str) -> Self {
+        self.name = Some(name.chars().take(limits::NAME_BYTES_MAX).collect());
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What went wrong, by kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The object, when it was about one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Whether the same call can succeed when it is made again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self.kind {
+            ErrorKind::Unreachable | ErrorKind::Timeout => Retry::Later,
+            ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::InvalidUrl => {
+                Retry::AfterFix
+            }
+            ErrorKind::Unsupported if self.hint.is_some() => Retry::AfterFix,
+            ErrorKind::NotFound if self.hint.is_some() => Retry::AfterFix,
+            ErrorKind::Other if self.is_passing => Retry::Later,
+            _ => Retry::Never,
+        }
+    }
+
+    /// What the operator can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        let hint = match self.kind {
+            ErrorKind::PermissionDenied => "check the permissions and credentials of this location",
+            ErrorKind::Unreachable => "check the address, the network and that the server runs",
+            ErrorKind::Timeout => {
+                "check the network, or raise the options timeout, io-timeout or write-timeout"
+            }
+            ErrorKind::NoSpace => "free space there, or choose another repository",
+            ErrorKind::Corrupt => "run a check of the repository",
+            ErrorKind::InvalidUrl => "correct the location or its options",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "could not {} ", self.action)?;
+        match &self.name {
+            Some(name) => write!(formatter, "{} in {}", name.escape_debug(), self.location)?,
+            None => formatter.write_str(&self.location)?,
+        }
+        write!(formatter, ": {}", self.cause)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|error| error as &(dyn StdError + 'static))
+    }
+}
+
+/// The cause of an error of a service, on one line and without addresses and headers.
+pub(crate) fn cause(error: &opendal::Error) -> String {
+    Reason::of(error).cause
+}
+
+/// What an error of a service means.
+struct Reason {
+    kind: ErrorKind,
+    cause: String,
+    hint: Option<&'static str>,
+}
+
+impl Reason {
+    fn of(error: &opendal::Error) -> Self {
+        if let Some(reason) = Self::of_s3_code(error.message()) {
+            return reason;
+        }
+        if let Some(reason) = Self::of_sources(error) {
+            return reason;
+        }
+        let kind = match error.kind() {
+            opendal::ErrorKind::NotFound => ErrorKind::NotFound,
+            opendal::ErrorKind::AlreadyExists | opendal::ErrorKind::ConditionNotMatch => {
+                ErrorKind::AlreadyExists
+            }
+            opendal::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            opendal::ErrorKind::RangeNotSatisfied => ErrorKind::Corrupt,
+            opendal::ErrorKind::ConfigInvalid => ErrorKind::InvalidUrl,
+            opendal::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            opendal::ErrorKind::RateLimited => ErrorKind::Unreachable,
+            _ if error.message().contains("timeout reached") => ErrorKind::Timeout,
+            _ if !error.is_permanent() => ErrorKind::Unreachable,
+            _ => ErrorKind::Other,
+        };
+        let cause = match kind {
+            ErrorKind::NotFound => "it is not there".to_owned(),
+            ErrorKind::AlreadyExists => "it is there already".to_owned(),
+            ErrorKind::Timeout => "the time for the operation ran out".to_owned(),
+            _ => with_source(error),
+        };
+        Self { kind, cause, hint: None }
+    }
+
+    /// The codes are those of the S3 API reference, "Error responses"; OpenDAL gives them in the text of the error.
+    fn of_s3_code(message: &str) -> Option<Self> {
+        let code = quoted(message, "S3Error { code: \"")?;
+        let text = quoted(message, "message: \"").unwrap_or_default();
+        let (kind, hint) = match code {
+            "NoSuchBucket" => (ErrorKind::NotFound, "create the bucket, or correct its name"),
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" => {
+                (ErrorKind::PermissionDenied, "check the access key, the secret key and the region")
+            }
+            "AuthorizationHeaderMalformed" | "PermanentRedirect" => {
+                (ErrorKind::PermissionDenied, "set the option region to the region of the bucket")
+            }
+            "RequestTimeTooSkewed" => {
+                (ErrorKind::PermissionDenied, "set the clock of this machine")
+            }
+            "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => (
+                ErrorKind::PermissionDenied,
+                "allow this access key to list, read, write and delete in the bucket",
+            ),
+            "QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge" | "InsufficientCapacity" => {
+                (ErrorKind::NoSpace, "free space there, or choose another repository")
+            }
+            _ => return None,
+        };
+        Some(Self { kind, cause: one_line(&format!("{code}: {text}")), hint: Some(hint) })
+    }
+
+    /// What the system or the connection said.
+    fn of_sources(error: &opendal::Error) -> Option<Self> {
+        let mut source = StdError::source(error);
+        for _ in 0..limits::CAUSES_MAX {
+            let current = source?;
+            if let Some(error) = current.downcast_ref::<io::Error>()
+                && let Some(kind) = of_io(error)
+            {
+                return Some(Self { kind, cause: one_line(&error.to_string()), hint: None });
+            }
+            if let Some(http) = current.downcast_ref::<reqwest::Error>()
+                && let Some(reason) = Self::of_http(http)
+            {
+                return Some(reason);
+            }
+            source = current.source();
+        }
+        None
+    }
+
+    fn of_http(error: &reqwest::Error) -> Option<Self> {
+        let kind = match error {
+            error if error.is_timeout() => ErrorKind::Timeout,
+            error if error.is_connect() || error.is_request() => ErrorKind::Unreachable,
+            _ => return None,
+        };
+        let cause = one_line(&deepest(error));
+        let hint = (cause.contains("certificate") || cause.contains("UnknownIssuer")).then_some(
+            "check the address, or trust its certificate with the option ca-certificate",
+        );
+        Some(Self { kind, cause, hint })
+    }
+}
+
+fn of_io(error: &io::Error) -> Option<ErrorKind> {
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::PermissionDenied
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ErrorKind::NoSpace
+        }
+        io::ErrorKind::TimedOut => ErrorKind::Timeout,
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::StaleNetworkFileHandle => ErrorKind::Unreachable,
+        _ => return None,
+    })
+}
+
+/// The message and the deepest cause.
+fn with_source(error: &opendal::Error) -> String {
+    match StdError::source(error) {
+        Some(source) => one_line(&format!("{}: {}", error.message(), deepest(source))),
+        None => one_line(error.message()),
+    }
+}
+
+fn deepest(error: &dyn StdError) -> String {
+    let mut error = error;
+    for _ in 0..limits::CAUSES_MAX {
+        let Some(source) = error.source() else { break };
+        error = source;
+    }
+    error.to_string()
+}
+
+/// What stands between `start` and the next quote.
+fn quoted<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (_, after) = text.split_once(start)?;
+    after.split_once('"').map(|(inside, _)| inside)
+}
+
+/// Bounded, and safe on a terminal: the text may come from a server.
+fn one_line(text: &str) -> String {
+    let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let mut line: String = text.chars().map(printable).take(limits::CAUSE_CHARACTERS_MAX).collect();
+    if text.chars().nth(limits::CAUSE_CHARACTERS_MAX).is_some() {
+        line.push('…');
+    }
+    line.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: opendal::Error) -> Error {
+        Error::of_operation("read", "s3:https://h/b", Some("data/ab/c"), error)
+    }
+
+    #[test]
+    fn codes_of_s3_name_the_next_step() {
+        let message = r#"S3Error { code: "NoSuchBucket", message: "The specified bucket does not exist", resource: "", request_id: "1" }"#;
+        let error = of(opendal::Error::new(opendal::ErrorKind::ConfigInvalid, message));
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.retry(), Retry::AfterFix);
+        assert_eq!(error.hint().as_deref(), Some("create the bucket, or correct its name"));
+        assert_eq!(
+            error.to_string(),
+            "could not read data/ab/c in s3:https://h/b: NoSuchBucket: The specified bucket does not exist"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_no_space() {
+        let source = io::Error::from_raw_os_error(28);
+        let error =
+            of(opendal::Error::new(opendal::ErrorKind::Unexpected, "write").set_source(source));
+        assert_eq!(error.kind(), ErrorKind::NoSpace);
+        assert_eq!(error.retry(), Retry::AfterFix);
+    }
+
+    #[test]
+    fn text_of_a_server_is_one_bounded_line() {
+        let message = format!("a\n\u{1b}[31mb{}", "x".repeat(1000));
+        let error = of(opendal::Error::new(opendal::ErrorKind::Unexpected, message));
+        let text = error.to_string();
+        assert!(!text.contains(char::is_control) && text.chars().count() < 400, "{text}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[test]
+    fn what_passes_may_be_tried_later() {
+        let error =
+            of(opendal::Error::new(opendal::ErrorKind::Unexpected, "io operation timeout reached")
+                .set_temporary());
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Later));
+        let error =
+            of(opendal::Error::new(opendal::ErrorKind::RateLimited, "slow down").set_temporary());
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unreachable, Retry::Later));
+    }
+}

@@ -1,0 +1,147 @@
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+
+use crate::limits;
+
+/// Folders are for their owner only, like those of restic.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The folder of one repository. Paths are relative to it and cannot leave it, whatever they or the links on the way say.
+#[derive(Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+    /// Opened when first needed and kept, so that a disk which is unmounted or replaced later is noticed.
+    opened: Mutex<Option<Arc<Dir>>>,
+}
+
+impl Folder {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, opened: Mutex::new(None) }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder itself.
+    pub(super) fn open(&self) -> io::Result<Arc<Dir>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dir) = opened.as_ref() {
+            return Ok(Arc::clone(dir));
+        }
+        let dir = Arc::new(Dir::open_ambient_dir(&self.root, ambient_authority())?);
+        *opened = Some(Arc::clone(&dir));
+        Ok(dir)
+    }
+
+    /// The folder that holds `path`, and the last component of `path`.
+    pub(super) fn parent<'a>(&self, path: &'a str) -> io::Result<(Arc<Dir>, &'a str)> {
+        let root = self.open()?;
+        match path.rsplit_once('/') {
+            Some((parent, name)) => Ok((Arc::new(root.open_dir(parent)?), name)),
+            None => Ok((root, path)),
+        }
+    }
+
+    /// Makes a folder and those on the way to it, durably. `/` is the folder itself.
+    pub(super) fn create(&self, path: &str) -> io::Result<()> {
+        let path = path.trim_matches('/');
+        if path.is_empty() {
+            return create_root(&self.root);
+        }
+        let mut parent = self.open()?;
+        for name in path.split('/') {
+            let mut builder = DirBuilder::new();
+            builder.mode(FOLDER_MODE);
+            match parent.create_dir_with(name, &builder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+            // Also when it was there: its maker may have been stopped before it synced.
+            sync(&parent)?;
+            parent = Arc::new(parent.open_dir(name)?);
+        }
+        Ok(())
+    }
+
+    /// The size of a file; none for a folder.
+    pub(super) fn size(&self, path: &str) -> io::Result<Option<u64>> {
+        let path = path.trim_end_matches('/');
+        let root = self.open()?;
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let metadata = root.metadata(path)?;
+        Ok(metadata.is_file().then_some(metadata.len()))
+    }
+
+    /// Reads `wanted` bytes from `offset` on, or as many as there are; all of them when nothing is said.
+    pub(super) fn read(&self, path: &str, offset: u64, wanted: Option<u64>) -> io::Result<Bytes> {
+        let file = self.open()?.open(path)?.into_std();
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is not a file"));
+        }
+        let there = metadata.len().saturating_sub(offset);
+        let wanted = wanted.map_or(there, |wanted| wanted.min(there));
+        let Some(size) =
+            usize::try_from(wanted).ok().filter(|_| wanted <= limits::OBJECT_BYTES_MAX)
+        else {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB"));
+        };
+        let mut bytes = vec![0; size];
+        file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes.into())
+    }
+
+    /// Removes a file, durably. One that is not there is removed already.
+    pub(super) fn remove(&self, path: &str) -> io::Result<()> {
+        self.open()?;
+        let removed = self.parent(path).and_then(|(parent, name)| {
+            parent.remove_file(name)?;
+            sync(&parent)
+        });
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+/// Makes what is in a folder durable: the names, not the content of the files.
+pub(super) fn sync(dir: &Dir) -> io::Result<()> {
+    Ok(rustix::fs::fsync(dir)?)
+}
+
+fn create_root(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    let mut missing = Vec::new();
+    let mut there = root;
+    while !there.try_exists()? {
+        missing.push(there);
+        let Some(parent) = there.parent() else { break };
+        there = parent;
+    }
+    for path in missing.into_iter().rev() {
+        match std::fs::DirBuilder::new().mode(FOLDER_MODE).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::File::open(parent)?.sync_all()?;
+        }
+    }
+    if !root.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder"));
+    }
+    Ok(())
+}

@@ -1,0 +1,297 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use opendal::EntryMode;
+
+use crate::error::{Error, ErrorKind};
+use crate::layers::{self, Layered};
+use crate::options::{StorageOptions, Tuning};
+use crate::url::StorageUrl;
+use crate::{limits, name, services, transport};
+
+/// One place that holds named, write-once objects. Cheap to clone; clones share connections and limits.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    operators: Layered,
+    tuning: Tuning,
+    location: String,
+}
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// The full name, for example `data/ab/abcd…`.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Storage {
+    /// Prepares the way to a location. Nothing is read or written yet, and nothing has to be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`] when the location or an option is wrong.
+    pub fn open(url: &StorageUrl, options: &StorageOptions) -> Result<Self, Error> {
+        Self::open_over(url, options, |operator| operator)
+    }
+
+    /// The same, with something between the service and the layers.
+    pub(crate) fn open_over(
+        url: &StorageUrl,
+        options: &StorageOptions,
+        between: impl FnOnce(opendal::Operator) -> opendal::Operator,
+    ) -> Result<Self, Error> {
+        let location = url.to_string();
+        let tuning = options.tuning(&location)?;
+        let transport = transport::transport(&location, &tuning)?;
+        let operator = services::operator(url, options)?;
+        let context = operator.base_context().with_http_transport(transport);
+        let operators = layers::layered(between(operator.with_context(context)), &tuning);
+        Ok(Self { inner: Arc::new(Inner { operators, tuning, location }) })
+    }
+
+    /// The location, safe to print.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.inner.location
+    }
+
+    /// Makes the location's own folder and `folders` in it, durably; does nothing on services without folders. Folders that
+    /// are there are left as they are.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub async fn create_folders(&self, folders: &[&str]) -> Result<(), Error> {
+        for folder in folders {
+            self.check_name("create", folder)?;
+        }
+        if !self.reads().info().capability().create_dir {
+            return Ok(());
+        }
+        self.create_folder("/").await?;
+        // Parents first: a folder and what it holds must not be made at the same time.
+        let deepest = folders.iter().map(|folder| folder.matches('/').count()).max().unwrap_or(0);
+        for depth in 0..=deepest {
+            let level: Vec<String> = folders
+                .iter()
+                .filter(|folder| folder.matches('/').count() == depth)
+                .map(|folder| format!("{folder}/"))
+                .collect();
+            futures::stream::iter(level)
+                .map(Ok)
+                .try_for_each_concurrent(limits::FOLDERS_AT_A_TIME, |folder| async move {
+                    self.create_folder(&folder).await
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn create_folder(&self, folder: &str) -> Result<(), Error> {
+        let name = (folder != "/").then_some(folder);
+        self.reads().create_dir(folder).await.map_err(|error| self.error("create", name, error))
+    }
+
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is not there, [`ErrorKind::Corrupt`] when it is larger than 1 GiB.
+    pub async fn get(&self, name: &str) -> Result<Bytes, Error> {
+        self.check_name("read", name)?;
+        let failed = |error| self.error("read", Some(name), error);
+        let reader = self.reads().reader(name).await.map_err(failed)?;
+        let mut stream = reader.into_bytes_stream(..).await.map_err(failed)?;
+        let mut pieces = Pieces::default();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|error| failed(of_stream(error)))?;
+            pieces.push(piece);
+            if pieces.size > limits::OBJECT_BYTES_MAX {
+                let cause = "it is larger than 1 GiB, the most that an object may have";
+                return Err(self.own_error(ErrorKind::Corrupt, "read", name, cause));
+            }
+        }
+        Ok(pieces.into_bytes())
+    }
+
+    /// Reads `range` of an object: exactly that many bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the object is not there, [`ErrorKind::Corrupt`] when it ends before the range does.
+    pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.check_name("read", name)?;
+        let wanted = range.end.saturating_sub(range.start);
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
+        if wanted > limits::OBJECT_BYTES_MAX {
+            let cause = "more than 1 GiB was asked for at once";
+            return Err(self.own_error(ErrorKind::Unsupported, "read", name, cause));
+        }
+        let read = self.reads().read_with(name).range(range.clone()).await;
+        let bytes = match read {
+            Ok(buffer) => buffer.to_bytes(),
+            Err(error) => return Err(self.error("read", Some(name), error)),
+        };
+        if bytes.len() as u64 != wanted {
+            let cause =
+                format!("got {} of the {wanted} bytes from {} on", bytes.len(), range.start);
+            return Err(self.own_error(ErrorKind::Corrupt, "read", name, cause));
+        }
+        Ok(bytes)
+    }
+
+    /// Names every object in `folder` and below, in the order of their names; all of them for an empty `folder`.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way: a listing is complete or it is an error. [`ErrorKind::NotFound`] when the folder is
+    /// not there, or on services without folders, when there is nothing at the whole location; so that a disk which is not
+    /// mounted never looks like an empty repository.
+    pub async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        let path = if folder.is_empty() {
+            "/".to_owned()
+        } else {
+            self.check_name("list", folder)?;
+            format!("{folder}/")
+        };
+        let failed = |error| self.error("list", Some(&path), error);
+        let mut lister = self.reads().lister_with(&path).recursive(true).await.map_err(failed)?;
+        let mut objects = Vec::new();
+        while let Some(entry) = lister.try_next().await.map_err(failed)? {
+            let metadata = match entry.metadata().mode() {
+                EntryMode::DIR => continue,
+                EntryMode::FILE => entry.metadata().clone(),
+                // A service that lists names only.
+                EntryMode::Unknown => self.reads().stat(entry.path()).await.map_err(failed)?,
+            };
+            if metadata.is_dir() {
+                continue;
+            }
+            objects.push(Object { name: entry.path().to_owned(), size: metadata.content_length() });
+            if objects.len() > limits::LISTED_OBJECTS_MAX {
+                let cause = "it has more than 12 million objects";
+                return Err(self.own_error(ErrorKind::Unsupported, "list", &path, cause));
+            }
+        }
+        if objects.is_empty() && !self.reads().info().capability().create_dir {
+            self.check_that_something_is_here(folder).await?;
+        }
+        objects.sort_unstable();
+        Ok(objects)
+    }
+
+    async fn check_that_something_is_here(&self, folder: &str) -> Result<(), Error> {
+        let failed = |error| self.error("list", None, error);
+        let mut lister =
+            self.reads().lister_with("/").recursive(true).limit(1).await.map_err(failed)?;
+        match lister.try_next().await.map_err(failed)? {
+            Some(_) => Ok(()),
+            None => {
+                let cause = "nothing is stored at this location";
+                Err(self.own_error(ErrorKind::NotFound, "list", folder, cause))
+            }
+        }
+    }
+
+    /// The size of an object in bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is not there.
+    pub async fn size(&self, name: &str) -> Result<u64, Error> {
+        self.check_name("look at", name)?;
+        let failed = |error| self.error("look at", Some(name), error);
+        let metadata = self.reads().stat(name).await.map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(self.own_error(ErrorKind::NotFound, "look at", name, "it is a folder"));
+        }
+        Ok(metadata.content_length())
+    }
+
+    /// Deletes an object, durably. One that is not there is not an error.
+    ///
+    /// # Errors
+    /// When it may still be there; when the whole location is not there.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        self.check_name("delete", name)?;
+        self.reads().delete(name).await.map_err(|error| self.error("delete", Some(name), error))
+    }
+
+    fn reads(&self) -> &opendal::Operator {
+        &self.inner.operators.reads
+    }
+
+    pub(crate) fn writes(&self) -> &opendal::Operator {
+        &self.inner.operators.writes
+    }
+
+    pub(crate) fn retries(&self) -> usize {
+        self.inner.tuning.retries
+    }
+
+    pub(crate) fn check_name(&self, action: &'static str, name: &str) -> Result<(), Error> {
+        match name::fault(name) {
+            None => Ok(()),
+            Some(fault) => {
+                let cause = format!("the name is not one of an object: {fault}");
+                Err(self.own_error(ErrorKind::Unsupported, action, name, cause))
+            }
+        }
+    }
+
+    pub(crate) fn error(
+        &self,
+        action: &'static str,
+        name: Option<&str>,
+        error: opendal::Error,
+    ) -> Error {
+        Error::of_operation(action, self.location(), name, error)
+    }
+
+    pub(crate) fn own_error(
+        &self,
+        kind: ErrorKind,
+        action: &'static str,
+        name: &str,
+        cause: impl Into<String>,
+    ) -> Error {
+        let error = Error::new(kind, action, self.location(), cause);
+        if name.is_empty() { error } else { error.with_name(name) }
+    }
+}
+
+/// An error of a stream of bytes, which OpenDAL wraps into one of the system.
+fn of_stream(error: std::io::Error) -> opendal::Error {
+    let kind = error.kind();
+    match error.into_inner().map(|inner| inner.downcast::<opendal::Error>()) {
+        Some(Ok(error)) => *error,
+        Some(Err(error)) => opendal::Error::new(opendal::ErrorKind::Unexpected, error.to_string()),
+        None => opendal::Error::new(opendal::ErrorKind::Unexpected, kind.to_string()),
+    }
+}
+
+/// The pieces of a download; one piece is handed on without a copy.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Bytes>,
+    size: u64,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.size += piece.len() as u64;
+        self.pieces.push(piece);
+    }
+
+    fn into_bytes(mut self) -> Bytes {
+        if self.pieces.len() == 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        self.pieces.concat().into()
+    }
+}
