@@ -1,1 +1,32 @@
-//! Not written yet.
+//! A deduplicated, compressed, encrypted repository in restic's format version 2, read and written here without restic.
+//!
+//! Storage is not trusted: every byte that comes back is authenticated, and every blob and file is compared with the
+//! SHA-256 that names it. Nothing stored is ever overwritten; a snapshot is written last, so that a run that ends early
+//! leaves garbage and never a half snapshot. The format is specified by restic's public design document
+//! (<https://restic.readthedocs.io/en/stable/100_references.html>).
+
+pub mod format;
+pub mod index;
+
+mod check;
+mod chunk;
+mod compress;
+mod error;
+mod forget;
+mod hash;
+mod layout;
+mod limits;
+mod lock;
+mod open;
+mod prune;
+mod read;
+mod seal;
+mod snapshots;
+mod tree;
+mod write;
+
+pub use error::{Error, ErrorKind, Result};
+pub use format::{Node, NodeKind, Snapshot, SnapshotSummary, Time, Xattr};
+pub use lock::LockGuard;
+pub use open::{InitOptions, Repository};
+pub use read::{ContentReader, Reader, Walk};

@@ -1,0 +1,29 @@
+//! What is stored, as values: parsing and printing of every object of the format, without I/O.
+//!
+//! Printed JSON equals the encoding of Go's `encoding/json` byte for byte, because restic compares and hashes it.
+
+mod config;
+mod encoding;
+mod frame;
+mod go_json;
+mod go_quote;
+mod index;
+mod key;
+mod lock;
+mod node;
+mod pack;
+mod snapshot;
+mod time;
+mod tree;
+
+pub use config::Config;
+pub use encoding::{decode_base64, encode_base64};
+pub use frame::{pack_json, unpack_json};
+pub use index::{IndexFile, IndexPack};
+pub use key::{KeyFile, MasterKeyJson};
+pub use lock::LockFile;
+pub use node::{Node, NodeKind, Xattr};
+pub use pack::{BlobKind, PackedBlob, pack_header_decode, pack_header_encode, pack_header_length};
+pub use snapshot::{Snapshot, SnapshotSummary};
+pub use time::Time;
+pub use tree::{TreePrinter, parse_tree};

@@ -1,0 +1,266 @@
+//! Which pack holds which blob, in memory: 48 bytes a blob, for any number of threads that look up.
+
+use std::collections::HashMap;
+
+use lockgate_types::Digest;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{BlobKind, IndexFile, IndexPack};
+use crate::layout::FileKind;
+use crate::open::Repository;
+
+/// Blobs are spread by the first byte of their name, so that no table is large while it grows and each is sorted alone.
+const SHARDS_COUNT: usize = 256;
+
+/// All index files of a repository as they were when it was loaded.
+#[derive(Debug)]
+pub struct Index {
+    packs: Vec<Digest>,
+    /// In packs that are in use.
+    live: Tables,
+    /// In packs that are marked for deletion, and nowhere else: to be read, never to be relied on by something new.
+    marked: Tables,
+}
+
+/// Where a blob lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The pack; [`Index::pack_id`] tells its name.
+    pub pack: PackNumber,
+    /// Of the sealed bytes in the pack.
+    pub offset: u32,
+    /// Sealed bytes.
+    pub length: u32,
+    /// Bytes before compression; none when it is stored as it was.
+    pub uncompressed_length: Option<u32>,
+}
+
+/// The place of a pack in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackNumber(u32);
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    id: [u8; 32],
+    pack: u32,
+    offset: u32,
+    length: u32,
+    /// 0 when it is stored as it was.
+    uncompressed_length: u32,
+}
+
+#[derive(Debug)]
+struct Tables {
+    data: Table,
+    tree: Table,
+}
+
+#[derive(Debug)]
+struct Table {
+    shards: Vec<Vec<Record>>,
+}
+
+/// Takes index files in any order.
+#[derive(Debug)]
+pub struct IndexBuilder {
+    packs: Vec<Digest>,
+    numbers: HashMap<Digest, u32>,
+    live: Tables,
+    marked: Tables,
+}
+
+impl Index {
+    /// Whether something new may rely on the blob.
+    #[must_use]
+    pub fn contains(&self, kind: BlobKind, id: &Digest) -> bool {
+        self.live.of(kind).find(id).is_some()
+    }
+
+    /// Where the blob can be read, packs marked for deletion last.
+    #[must_use]
+    pub fn locate(&self, kind: BlobKind, id: &Digest) -> Option<Location> {
+        let record = self.live.of(kind).find(id).or_else(|| self.marked.of(kind).find(id))?;
+        Some(Location {
+            pack: PackNumber(record.pack),
+            offset: record.offset,
+            length: record.length,
+            uncompressed_length: (record.uncompressed_length > 0)
+                .then_some(record.uncompressed_length),
+        })
+    }
+
+    /// Bytes of the blob before compression, as far as the index tells; a stored blob is longer by its seal.
+    #[must_use]
+    pub fn plain_length(&self, kind: BlobKind, id: &Digest) -> Option<u32> {
+        self.locate(kind, id).map(|location| location.plain_length())
+    }
+
+    /// The name of a pack.
+    ///
+    /// # Panics
+    /// When the number is of another index.
+    #[must_use]
+    pub fn pack_id(&self, pack: PackNumber) -> Digest {
+        self.packs[pack.0 as usize]
+    }
+
+    /// All packs that index files name.
+    pub fn packs(&self) -> impl Iterator<Item = &Digest> {
+        self.packs.iter()
+    }
+
+    /// Number of different blobs in packs that are in use.
+    #[must_use]
+    pub fn blobs_count(&self) -> usize {
+        self.live.data.count() + self.live.tree.count()
+    }
+}
+
+impl Location {
+    /// Bytes before compression.
+    #[must_use]
+    pub fn plain_length(&self) -> u32 {
+        let overhead = u32::try_from(crate::seal::OVERHEAD).unwrap_or(u32::MAX);
+        self.uncompressed_length.unwrap_or_else(|| self.length.saturating_sub(overhead))
+    }
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self { data: Table::new(), tree: Table::new() }
+    }
+
+    fn of(&self, kind: BlobKind) -> &Table {
+        match kind {
+            BlobKind::Data => &self.data,
+            BlobKind::Tree => &self.tree,
+        }
+    }
+
+    fn of_mut(&mut self, kind: BlobKind) -> &mut Table {
+        match kind {
+            BlobKind::Data => &mut self.data,
+            BlobKind::Tree => &mut self.tree,
+        }
+    }
+
+    fn add(&mut self, pack: u32, blobs: &IndexPack) {
+        for blob in &blobs.blobs {
+            self.of_mut(blob.kind).add(Record {
+                id: blob.id.0,
+                pack,
+                offset: blob.offset,
+                length: blob.length,
+                uncompressed_length: blob.uncompressed_length.unwrap_or(0),
+            });
+        }
+    }
+
+    fn sort(&mut self) {
+        self.data.sort();
+        self.tree.sort();
+    }
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { shards: (0..SHARDS_COUNT).map(|_| Vec::new()).collect() }
+    }
+
+    fn add(&mut self, record: Record) {
+        self.shards[usize::from(record.id[0])].push(record);
+    }
+
+    fn sort(&mut self) {
+        for shard in &mut self.shards {
+            // By pack as well, so that a blob stored twice is always read from the same place.
+            shard.sort_unstable_by(|left, right| {
+                left.id.cmp(&right.id).then(left.pack.cmp(&right.pack))
+            });
+            shard.dedup_by_key(|record| record.id);
+            shard.shrink_to_fit();
+        }
+    }
+
+    fn find(&self, id: &Digest) -> Option<&Record> {
+        let shard = &self.shards[usize::from(id.0[0])];
+        let at = shard.binary_search_by(|record| record.id.cmp(&id.0)).ok()?;
+        shard.get(at)
+    }
+
+    fn count(&self) -> usize {
+        self.shards.iter().map(Vec::len).sum()
+    }
+}
+
+impl Default for IndexBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl IndexBuilder {
+    /// Without any blob.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            packs: Vec::new(),
+            numbers: HashMap::new(),
+            live: Tables::new(),
+            marked: Tables::new(),
+        }
+    }
+
+    /// Takes what `file` tells. The same pack in several files is no trouble.
+    ///
+    /// # Errors
+    /// `Limit` with more than 2³² packs.
+    pub fn add(&mut self, file: &IndexFile) -> Result<()> {
+        for pack in &file.packs {
+            let number = self.number(pack.id)?;
+            self.live.add(number, pack);
+        }
+        for pack in &file.packs_to_delete {
+            let number = self.number(pack.id)?;
+            self.marked.add(number, pack);
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, id: Digest) -> Result<u32> {
+        if let Some(number) = self.numbers.get(&id) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(self.packs.len())
+            .map_err(|_| Error::new(ErrorKind::Limit, "the index names more than 2^32 packs"))?;
+        self.packs.push(id);
+        self.numbers.insert(id, number);
+        Ok(number)
+    }
+
+    /// The index, ready to be asked.
+    #[must_use]
+    pub fn finish(mut self) -> Index {
+        self.live.sort();
+        self.marked.sort();
+        Index { packs: self.packs, live: self.live, marked: self.marked }
+    }
+}
+
+impl Repository {
+    /// Loads all index files. One that cannot be read is an error.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`, `Limit`.
+    pub(crate) async fn load_index(&self) -> Result<Index> {
+        let files = self.list_files(FileKind::Index).await?;
+        let mut builder = IndexBuilder::new();
+        self.load_files(FileKind::Index, files, |id, json| {
+            let file = IndexFile::parse(&json)
+                .map_err(|error| error.at(format_args!("file index/{id}")))?;
+            builder.add(&file)
+        })
+        .await?;
+        Ok(crate::layout::off_reactor(move || builder.finish()).await)
+    }
+}

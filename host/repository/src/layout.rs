@@ -1,0 +1,159 @@
+//! Where the objects of a repository lie, and how its small files are loaded and saved.
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use lockgate_types::Digest;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{pack_json, unpack_json};
+use crate::{limits, open::Repository};
+
+pub(crate) const CONFIG: &str = "config";
+pub(crate) const DATA_FOLDER: &str = "data";
+
+/// The files whose name is the SHA-256 of their bytes, packs apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Index,
+    Key,
+    Lock,
+    Snapshot,
+}
+
+/// A file as a listing shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListedFile {
+    pub(crate) id: Digest,
+    /// In bytes, as it is stored.
+    pub(crate) size: u64,
+}
+
+impl FileKind {
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Key => "keys",
+            Self::Lock => "locks",
+            Self::Snapshot => "snapshots",
+        }
+    }
+
+    /// The object's name in the storage.
+    pub(crate) fn name(self, id: &Digest) -> String {
+        format!("{}/{id}", self.folder())
+    }
+}
+
+/// A pack's name in the storage: 256 folders, so that none gets too large.
+pub(crate) fn pack_name(id: &Digest) -> String {
+    format!("{DATA_FOLDER}/{:02x}/{id}", id.0[0])
+}
+
+/// All folders of a repository.
+pub(crate) fn folders() -> Vec<String> {
+    let of_packs = (0..=255u8).map(|byte| format!("{DATA_FOLDER}/{byte:02x}"));
+    let of_files = [FileKind::Index, FileKind::Key, FileKind::Lock, FileKind::Snapshot]
+        .map(|kind| kind.folder().to_owned());
+    [DATA_FOLDER.to_owned()].into_iter().chain(of_files).chain(of_packs).collect()
+}
+
+/// SHA-256 of `bytes` of a file.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let mut copy = [0; 32];
+    copy.copy_from_slice(digest.as_ref());
+    Digest(copy)
+}
+
+/// Runs `work` beside the reactor and hands on its panics.
+pub(crate) async fn off_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Blocking work is never aborted: the runtime is going down, and nobody will look at this future again.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+impl Repository {
+    /// The files of a kind, in the order of their names. Objects with other names are none of ours and are left out;
+    /// a check reports them.
+    pub(crate) async fn list_files(&self, kind: FileKind) -> Result<Vec<ListedFile>> {
+        list_files(self.storage(), kind).await
+    }
+
+    /// The JSON of a file, authenticated, and compared with its name.
+    pub(crate) async fn load_file(&self, kind: FileKind, file: ListedFile) -> Result<Vec<u8>> {
+        let name = kind.name(&file.id);
+        if file.size > limits::STORED_FILE_BYTES_MAX {
+            let text = format!("file {name} has {} bytes, more than is read at once", file.size);
+            return Err(Error::new(ErrorKind::Limit, text));
+        }
+        let stored = self.storage().get(&name).await?;
+        let repository = self.clone();
+        off_reactor(move || repository.open_file(&name, &file.id, &stored)).await
+    }
+
+    fn open_file(&self, name: &str, id: &Digest, stored: &[u8]) -> Result<Vec<u8>> {
+        let what = format!("file {name}");
+        if digest(stored) != *id {
+            return Err(Error::corrupt(what, "its SHA-256 is not its name"));
+        }
+        let plain = self.key().open(stored).map_err(|source| Error::corrupt(&what, source))?;
+        unpack_json(plain).map_err(|error| error.at(what))
+    }
+
+    /// Seals and stores a file; it is durable on return. Gives its name.
+    pub(crate) async fn save_file(&self, kind: FileKind, json: Vec<u8>) -> Result<Digest> {
+        let repository = self.clone();
+        let sealed = off_reactor(move || {
+            let framed = if repository.config().version < 2 { json } else { pack_json(&json)? };
+            repository.key().seal(&framed)
+        })
+        .await?;
+        let id = digest(&sealed);
+        self.storage().put(&kind.name(&id), vec![Bytes::from(sealed)]).await?;
+        Ok(id)
+    }
+
+    /// Deletes a file.
+    pub(crate) async fn delete_file(&self, kind: FileKind, id: &Digest) -> Result<()> {
+        Ok(self.storage().delete(&kind.name(id)).await?)
+    }
+
+    /// Loads `files` at most [`limits::LOADS_AT_A_TIME`] at a time and gives each to `take` as it comes, in any order.
+    pub(crate) async fn load_files(
+        &self,
+        kind: FileKind,
+        files: Vec<ListedFile>,
+        mut take: impl FnMut(Digest, Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let mut loads = futures::stream::iter(files)
+            .map(|file| async move {
+                let json = self.load_file(kind, file).await?;
+                Ok::<_, Error>((file.id, json))
+            })
+            .buffer_unordered(limits::LOADS_AT_A_TIME);
+        while let Some((id, json)) = loads.try_next().await? {
+            take(id, json)?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn list_files(
+    storage: &lockgate_storage::Storage,
+    kind: FileKind,
+) -> Result<Vec<ListedFile>> {
+    let mut files = Vec::new();
+    for object in storage.list(kind.folder()).await? {
+        let name = object.name.rsplit('/').next().unwrap_or_default();
+        match name.parse() {
+            Ok(id) => files.push(ListedFile { id, size: object.size }),
+            Err(_) => tracing::debug!(object = object.name, "object is not of the repository"),
+        }
+    }
+    Ok(files)
+}
