@@ -13,6 +13,8 @@ pub use host::{Entry, Extraction};
 const BUFFER_BYTES: usize = 1 << 20;
 /// Entries in one question to the host.
 const PAGE_ENTRIES: usize = 500;
+/// Bytes of paths and attributes in one question to the host, which refuses 16 MiB.
+const PAGE_BYTES: usize = 4 << 20;
 /// Files in one call of `extract`: as many descriptors can travel beside one message.
 const EXTRACTIONS: usize = 128;
 
@@ -39,7 +41,10 @@ pub fn create_empty(entry: &Entry) -> Result<()> {
 /// When a path is not one, or was used before.
 pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
     let mut reused = Vec::with_capacity(entries.len());
-    for page in entries.chunks(PAGE_ENTRIES) {
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let (page, after) = rest.split_at(page_length(rest));
+        rest = after;
         let answer = host::reuse(page)?;
         if answer.len() != page.len() {
             return Err(Error::other("the host answered for another number of entries"));
@@ -47,6 +52,26 @@ pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
         reused.extend(answer);
     }
     Ok(reused)
+}
+
+/// How many of `entries` go into one question: at least one.
+fn page_length(entries: &[Entry]) -> usize {
+    let mut bytes = 0;
+    let fits = entries.iter().take(PAGE_ENTRIES).take_while(|entry| {
+        bytes += weight(entry);
+        bytes <= PAGE_BYTES
+    });
+    fits.count().max(1)
+}
+
+/// About how many bytes an entry takes on its way.
+fn weight(entry: &Entry) -> usize {
+    let attributes: usize =
+        entry.attributes.iter().map(|pair| pair.key.len() + pair.value.len()).sum();
+    let extended: usize = entry.metadata.as_ref().map_or(0, |metadata| {
+        metadata.extended_attributes.iter().map(|pair| pair.name.len() + pair.value.len()).sum()
+    });
+    entry.path.len() + attributes + extended
 }
 
 /// Opens an entry for reading.
@@ -218,5 +243,20 @@ impl Iterator for Entries {
             self.after = self.page.back().map(|last| last.path.clone());
         }
         self.page.pop_front().map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_stays_small_and_always_moves_on() {
+        let small = vec![Entry::new("a"); PAGE_ENTRIES + 1];
+        assert_eq!(page_length(&small), PAGE_ENTRIES);
+        let large = vec![Entry::new("a").with_attribute("x", "y".repeat(PAGE_BYTES / 2)); 3];
+        assert_eq!(page_length(&large), 1);
+        let huge = [Entry::new("a").with_attribute("x", "y".repeat(PAGE_BYTES + 1))];
+        assert_eq!(page_length(&huge), 1);
     }
 }

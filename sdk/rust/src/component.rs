@@ -32,6 +32,10 @@ fn with<S: 'static, T>(call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
     })
 }
 
+fn is_started<S: 'static>() -> bool {
+    SESSION.with_borrow(|session| session.as_ref().is_some_and(|session| session.is::<S>()))
+}
+
 fn out_of_order() -> Error {
     Error::other("the host called before `begin` or `join`")
 }
@@ -106,7 +110,12 @@ impl<P: Plugin> restore::Guest for Component<P> {
 
     fn fingerprint(part: Part) -> Result<String, Failure> {
         job::prepare();
-        Ok(P::fingerprint(job::config()?, part)?)
+        if !is_started::<P::Restore>() {
+            let parts = vec![part.clone()];
+            let request = restore::Request { parts, ..restore::Request::default() };
+            start(P::Restore::join(job::config()?, request)?);
+        }
+        Ok(with(|session: &mut P::Restore| session.fingerprint(part))?)
     }
 }
 

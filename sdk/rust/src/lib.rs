@@ -89,6 +89,7 @@ pub mod net;
 
 mod component;
 mod error;
+mod fingerprint;
 mod plugin;
 mod values;
 
@@ -107,6 +108,7 @@ pub use bindings::lockgate::datastore::types::{
 pub use bindings::lockgate::datastore::{clock, credentials, files, random};
 pub use component::Component;
 pub use error::{Context, Error, Result};
+pub use fingerprint::Fingerprint;
 pub use plugin::{Backup, Plugin, Restore};
 pub use values::{attribute, attributes};
 

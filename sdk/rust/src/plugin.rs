@@ -27,14 +27,6 @@ pub trait Plugin: 'static {
         Ok(Vec::new())
     }
 
-    /// A short text over the live data of `part`: equal after a faithful restore, different after any change.
-    ///
-    /// # Errors
-    /// When the plugin has none, or the data cannot be read.
-    fn fingerprint(_config: Self::Config, _part: Part) -> Result<String> {
-        Err(Error::unsupported("this plugin computes no fingerprints"))
-    }
-
     /// Takes the datastore out of service.
     ///
     /// # Errors
@@ -130,6 +122,16 @@ pub trait Restore: Sized + 'static {
     /// # Errors
     /// When the part is not complete.
     fn import(&mut self, part: Part) -> Result<()>;
+
+    /// A short text over the live data that `part` was restored into: equal to that of the backup after a faithful restore,
+    /// different after any change. [`crate::Fingerprint`] makes one. A host that only wants to know how the data is now
+    /// asks a worker that joined a restore of nothing but this part.
+    ///
+    /// # Errors
+    /// When the plugin has none, or the data cannot be read.
+    fn fingerprint(&mut self, _part: Part) -> Result<String> {
+        Err(Error::unsupported("this plugin computes no fingerprints"))
+    }
 
     /// Finishes (indexes, checks) or cleans up, by the outcome.
     ///
