@@ -13,4 +13,4 @@ pub use check::{GRANTS_COUNT_MAX, GrantError, SecretSource, Subject};
 pub use grants::{
     Access, CredentialGrant, Encryption, EndpointGrant, FolderGrant, Grants, MemberRange,
 };
-pub use plugin::{AdmitError, Admitted, admit};
+pub use plugin::{AdmitError, Admitted, COMPONENT_BYTES_MAX, admit};
