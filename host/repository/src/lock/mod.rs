@@ -1,7 +1,58 @@
-//! Telling others that the repository is in use, in the way of restic.
+//! Telling others that the repository is in use, in the way of restic's public design document, section "Locks".
+//!
+//! A lock is a small file. Whoever wants one looks whether others forbid it, writes it, waits, and looks again: of two who
+//! start at the same time, at least one sees the other. A lock that is not refreshed for half an hour counts for nothing.
 
+mod conflict;
+mod guard;
 pub(crate) mod process;
 
-/// A lock that is held and refreshed.
-#[derive(Debug)]
-pub struct LockGuard {}
+use std::time::Duration;
+
+pub use guard::LockGuard;
+
+use crate::error::Result;
+use crate::open::Repository;
+
+/// How long the steps of a lock's life take; restic's own values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// Between writing a lock and looking for others again.
+    pub(crate) settle: Duration,
+    /// Between two refreshes.
+    pub(crate) refresh: Duration,
+    /// Between two tries of a refresh that failed.
+    pub(crate) retry: Duration,
+    /// A lock that was refreshed this long ago counts for nothing.
+    pub(crate) stale_after: Duration,
+    /// We stop relying on our own lock this long after its last refresh: well before others stop respecting it.
+    pub(crate) lost_after: Duration,
+}
+
+impl Timing {
+    pub(crate) const DEFAULT: Self = Self {
+        settle: Duration::from_millis(200),
+        refresh: Duration::from_secs(5 * 60),
+        retry: Duration::from_secs(30),
+        stale_after: Duration::from_secs(30 * 60),
+        lost_after: Duration::from_secs(22 * 60),
+    };
+}
+
+impl Repository {
+    /// Takes a lock that others of its kind do not mind: for whoever reads or adds.
+    ///
+    /// # Errors
+    /// `Locked` when somebody holds an exclusive lock, or a lock cannot be read.
+    pub async fn lock_shared(&self) -> Result<LockGuard> {
+        LockGuard::take(self, false, Timing::DEFAULT).await
+    }
+
+    /// Takes a lock that excludes all others: for whoever deletes.
+    ///
+    /// # Errors
+    /// `Locked` when somebody holds any lock, or a lock cannot be read.
+    pub async fn lock_exclusive(&self) -> Result<LockGuard> {
+        LockGuard::take(self, true, Timing::DEFAULT).await
+    }
+}
