@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process::run;
+
+/// Something that tests need from the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prerequisite {
+    /// A Go compiler, to build [`crate::restic`] and [`crate::versitygw`].
+    Go,
+    /// The MariaDB server and its client.
+    MariaDb,
+}
+
+impl Prerequisite {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::MariaDb => "mariadbd",
+        }
+    }
+
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Go => &["golang-go", "ca-certificates"],
+            Self::MariaDb => &["mariadb-server", "mariadb-client"],
+        }
+    }
+}
+
+/// Makes sure that `needed` is there: by `apt-get` when something is missing and the caller is root.
+///
+/// # Errors
+/// What is missing and how to get it, when it cannot be installed here.
+pub fn install(needed: &[Prerequisite]) -> Result<()> {
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|one| find(one.program()).is_none())
+        .flat_map(|one| one.packages().iter().copied())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = format!("apt-get install --no-install-recommends {}", missing.join(" "));
+    if run(Command::new("id").arg("-u"))?.trim() != "0" {
+        bail!("missing: {}; as root, run: {words}", missing.join(" "));
+    }
+    if find("apt-get").is_none() {
+        bail!("missing: {}; install what corresponds to: {words}", missing.join(" "));
+    }
+    eprintln!("installing {}", missing.join(" "));
+    run(apt().arg("update"))?;
+    run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))?;
+    Ok(())
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    command
+}
+
+/// Where a program is. Servers are often outside the path of ordinary users.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/go/bin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Where a program is, or which package brings it.
+pub(crate) fn require(program: &str, package: &str) -> Result<PathBuf> {
+    match find(program) {
+        Some(path) => Ok(path),
+        None => bail!(
+            "{program} is not installed; as root, run: apt-get install --no-install-recommends {package}"
+        ),
+    }
+}

@@ -1,0 +1,112 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::certificates::Certificates;
+use crate::process::{Server, free_port, is_listening};
+use crate::tools::versitygw;
+
+const BUCKET: &str = "lockgate";
+const ACCESS_KEY: &str = "lockgate-test";
+const SECRET_KEY: &str = "lockgate-test-secret";
+
+/// An S3 server with one empty bucket.
+#[derive(Debug)]
+pub struct S3Server {
+    /// `http://127.0.0.1:port`, or with `https` when it was started with TLS.
+    pub endpoint: String,
+    /// The name of the bucket.
+    pub bucket: String,
+    /// Of the owner of the bucket.
+    pub access_key: String,
+    /// Of the owner of the bucket.
+    pub secret_key: String,
+    /// A PEM file with the authority of the server's certificate, when it was started with TLS.
+    pub ca_certificate: Option<PathBuf>,
+    server: Server,
+    // Dropped after the server.
+    folder: TempDir,
+}
+
+impl S3Server {
+    /// Starts a server without TLS.
+    ///
+    /// # Errors
+    /// When the server cannot be built or does not start.
+    pub fn start() -> Result<Self> {
+        Self::start_with(false)
+    }
+
+    /// Starts a server with a certificate of an authority that was made for it.
+    ///
+    /// # Errors
+    /// When the server cannot be built or does not start.
+    pub fn start_with_tls() -> Result<Self> {
+        Self::start_with(true)
+    }
+
+    fn start_with(is_tls: bool) -> Result<Self> {
+        let program = versitygw()?;
+        let folder = tempfile::Builder::new().prefix("lockgate-s3-").tempdir()?;
+        let port = free_port()?;
+        let data = folder.path().join("data");
+        // Metadata beside the objects, so that the file system needs no extended attributes.
+        let metadata = folder.path().join("metadata");
+        // A folder is a bucket.
+        fs::create_dir_all(data.join(BUCKET))?;
+        fs::create_dir_all(&metadata)?;
+        let mut arguments = strings(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--quiet"]);
+        arguments.extend(["--port".to_owned(), format!("127.0.0.1:{port}")]);
+        let certificates = if is_tls { Some(Certificates::create(folder.path())?) } else { None };
+        if let Some(files) = &certificates {
+            arguments.extend(["--cert".to_owned(), text(&files.certificate)]);
+            arguments.extend(["--key".to_owned(), text(&files.key)]);
+        }
+        arguments.extend([
+            "posix".to_owned(),
+            "--sidecar".to_owned(),
+            text(&metadata),
+            text(&data),
+        ]);
+        let server = Server::start(&program, &arguments, &folder.path().join("log"))?;
+        server.wait("versitygw", || is_listening(port))?;
+        let protocol = if is_tls { "https" } else { "http" };
+        Ok(Self {
+            endpoint: format!("{protocol}://127.0.0.1:{port}"),
+            bucket: BUCKET.to_owned(),
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+            ca_certificate: certificates.map(|files| files.authority),
+            server,
+            folder,
+        })
+    }
+
+    /// The location of `prefix` in the bucket, as lockgate and restic write it.
+    #[must_use]
+    pub fn location(&self, prefix: &str) -> String {
+        format!("s3:{}/{}/{prefix}", self.endpoint, self.bucket)
+    }
+
+    /// The folder that holds the objects of the bucket as plain files, to look at them or to damage them.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("data").join(BUCKET)
+    }
+
+    /// The number of the server's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+}
+
+fn strings<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).to_vec()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

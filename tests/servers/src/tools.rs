@@ -1,0 +1,102 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::install::{Prerequisite, install, require};
+use crate::process::run;
+
+/// A program that is built from a Go module of one exact version.
+struct Tool {
+    name: &'static str,
+    module: &'static str,
+    version: &'static str,
+    /// The package of the program in the module.
+    package: &'static str,
+}
+
+const RESTIC: Tool = Tool {
+    name: "restic",
+    module: "github.com/restic/restic",
+    version: "v0.18.1",
+    package: "github.com/restic/restic/cmd/restic",
+};
+
+const VERSITYGW: Tool = Tool {
+    name: "versitygw",
+    module: "github.com/versity/versitygw",
+    version: "v1.8.0",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+};
+
+/// The language version that the throw-away modules ask for.
+const GO_LANGUAGE: &str = "1.25";
+
+/// restic, the referee of the repository format. Built when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn restic() -> Result<PathBuf> {
+    RESTIC.path()
+}
+
+/// An S3 server over a folder. Built when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn versitygw() -> Result<PathBuf> {
+    VERSITYGW.path()
+}
+
+impl Tool {
+    fn path(&self) -> Result<PathBuf> {
+        let folder = cache()?.join(format!("{}-{}", self.name, self.version));
+        let program = folder.join(self.name);
+        if program.is_file() {
+            return Ok(program);
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        self.build(&folder).with_context(|| format!("build {} {}", self.name, self.version))?;
+        Ok(program)
+    }
+
+    /// A throw-away module that requires the exact version: `go install …@version` would ask the module proxy for the list
+    /// of versions first, which it does not have for every module. Go's check of sums stays on.
+    fn build(&self, folder: &Path) -> Result<()> {
+        install(&[Prerequisite::Go])?;
+        let go = require("go", "golang-go")?;
+        let work = tempfile::tempdir_in(folder)?;
+        let module =
+            format!("module pin\n\ngo {GO_LANGUAGE}\n\nrequire {} {}\n", self.module, self.version);
+        fs::write(work.path().join("go.mod"), module)?;
+        let built = work.path().join(self.name);
+        eprintln!("building {} {}, which takes some minutes", self.name, self.version);
+        let mut command = Command::new(go);
+        command
+            .current_dir(work.path())
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "-mod=mod -buildvcs=false")
+            .args(["build", "-trimpath", "-o"])
+            .arg(&built)
+            .arg(self.package);
+        run(&mut command)
+            .context(format!("go {GO_LANGUAGE} or newer and the Go module proxy are needed"))?;
+        // Renamed whole, so that a build that is stopped, or a second one at the same time, leaves nothing half done.
+        fs::rename(&built, folder.join(self.name))?;
+        Ok(())
+    }
+}
+
+/// `$LOCKGATE_CACHE`, or `lockgate` in the user's cache folder; in it, `tools`.
+fn cache() -> Result<PathBuf> {
+    let named =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = named("LOCKGATE_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("lockgate")))
+        .or_else(|| named("HOME").map(|folder| folder.join(".cache/lockgate")));
+    match folder {
+        Some(folder) => Ok(folder.join("tools")),
+        None => bail!("neither LOCKGATE_CACHE, XDG_CACHE_HOME nor HOME is set"),
+    }
+}

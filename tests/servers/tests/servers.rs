@@ -1,0 +1,65 @@
+//! The fixtures themselves.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+use lockgate_servers::{MariaDb, MariaDbOptions, S3Server, restic};
+
+fn is_running(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[test]
+fn restic_tells_the_pinned_version() {
+    let output = Command::new(restic().unwrap()).arg("version").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("0.18.1"), "{text}");
+}
+
+#[test]
+fn an_s3_server_answers_and_is_gone_when_dropped() {
+    let server = S3Server::start().unwrap();
+    let address = server.endpoint.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    // Unsigned requests are refused, in the words of S3.
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("AccessDenied"), "{answer}");
+    let (pid, objects) = (server.pid(), server.objects());
+    assert!(is_running(pid) && objects.is_dir());
+    drop(server);
+    assert!(!is_running(pid) && !objects.exists());
+}
+
+#[test]
+fn a_mariadb_runs_statements_over_the_socket_and_users_come_over_tls() {
+    let options = MariaDbOptions { is_tls: true, ..MariaDbOptions::default() };
+    let server = MariaDb::start_with(&options).unwrap();
+    server.sql("CREATE USER u@'127.0.0.1' IDENTIFIED BY 'secret' REQUIRE SSL").unwrap();
+    assert_eq!(server.sql("SELECT 1, 'a'; SELECT 2").unwrap(), "1\ta\n2\n");
+    assert!(server.sql("SELECT nothing").unwrap_err().to_string().contains("1054"));
+
+    let port = format!("--port={}", server.port);
+    let authority = format!("--ssl-ca={}", server.ca_certificate.as_ref().unwrap().display());
+    let user = ["--no-defaults", "--host=127.0.0.1", "--user=u", "--password=secret", "-N", &port];
+    let ask = |more: &[&str]| {
+        let output = Command::new("mariadb").args(user).args(more).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let question = [
+        "-e",
+        "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'",
+    ];
+    let verified = [&["--ssl-verify-server-cert", authority.as_str()], &question[..]].concat();
+    assert_eq!(ask(&verified).trim(), "1");
+    let plain = ask(&[&["--skip-ssl"], &question[..]].concat());
+    assert!(plain.contains("Access denied"), "{plain}");
+
+    let pid = server.pid();
+    drop(server);
+    assert!(!is_running(pid));
+}
