@@ -1,0 +1,178 @@
+use lockgate_plugin::bindings::lockgate::datastore::archive::reuse as ask;
+use lockgate_plugin::{
+    Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, archive, files,
+};
+
+use crate::config::Config;
+use crate::entry::{self, Content, entry};
+use crate::links::HardLinks;
+use crate::path::shown;
+use crate::trouble::Troubles;
+use crate::walk::{Found, Step, Walk};
+
+/// Files from this size on are looked at again after they were read, to see whether they changed meanwhile.
+const WATCHED_BYTES: u64 = 1 << 20;
+
+/// Writes all of `folder` into the archive.
+pub fn export(folder: &str, config: &Config) -> Result<Summary> {
+    let mut walk = Walk::new(folder, config)?;
+    let mut export = Export {
+        folder,
+        items: 0,
+        troubles: Troubles::new(folder, config),
+        fingerprint: config.fingerprint.then(LiveFingerprint::default),
+        watched: Vec::new(),
+    };
+    while let Some(step) = walk.next()? {
+        match step {
+            Step::Names(found) => export.names(found)?,
+            Step::Unlisted(path, failure) => export.troubles.unread(&path, failure)?,
+        }
+    }
+    export.settle()?;
+    let mut summary = Summary::of_items(export.items);
+    summary.fingerprint = export.fingerprint.map(LiveFingerprint::finish);
+    Ok(export.troubles.report(summary).with_attribute("excluded", walk.excluded.to_string()))
+}
+
+/// The fingerprint of what `folder` holds now.
+pub fn fingerprint(folder: &str, config: &Config) -> Result<String> {
+    let mut walk = Walk::new(folder, config)?;
+    let mut fingerprint = LiveFingerprint::default();
+    while let Some(step) = walk.next()? {
+        match step {
+            Step::Names(found) => {
+                for Found { path, metadata } in found {
+                    fingerprint.add(folder, &path, &metadata)?;
+                }
+            }
+            Step::Unlisted(path, failure) => {
+                return Err(Error::from(failure).context(format!("{folder}/{}", shown(&path))));
+            }
+        }
+    }
+    Ok(fingerprint.finish())
+}
+
+struct Export<'a> {
+    folder: &'a str,
+    items: u64,
+    troubles: Troubles<'a>,
+    fingerprint: Option<LiveFingerprint>,
+    /// Large files that the host may still be reading, as they were before.
+    watched: Vec<(Vec<u8>, Metadata)>,
+}
+
+impl Export<'_> {
+    fn names(&mut self, found: Vec<Found>) -> Result<()> {
+        let entries: Vec<Entry> =
+            found.into_iter().map(|Found { path, metadata }| entry(path, metadata)).collect();
+        let reused = if entries.iter().any(is_file) {
+            archive::reuse(&entries)?
+        } else {
+            vec![false; entries.len()]
+        };
+        // The host answers after it has taken everything before, so that the files of the last page are read by now.
+        self.look_again();
+        for (entry, is_reused) in entries.iter().zip(reused) {
+            if !is_file(entry) {
+                archive::create_empty(entry)?;
+            } else if !is_reused && let Err(failure) = self.read(entry)? {
+                self.troubles.unread(&entry.path, failure)?;
+                continue;
+            }
+            self.saved(entry)?;
+        }
+        Ok(())
+    }
+
+    /// Saves the content of a file. The inner failure is about this file alone.
+    fn read(&mut self, entry: &Entry) -> Result<Result<(), Failure>> {
+        let file = match files::open(self.folder, &entry.path) {
+            Ok(file) => file,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let mut writer = archive::create(entry)?;
+        if let Err(error) = writer.write_file(&file, 0, None) {
+            return Ok(Err(error.into()));
+        }
+        writer.finish()?;
+        if let Some(metadata) = entry.metadata.as_ref().filter(|now| now.size >= WATCHED_BYTES) {
+            self.watched.push((entry.path.clone(), metadata.clone()));
+        }
+        Ok(Ok(()))
+    }
+
+    fn saved(&mut self, entry: &Entry) -> Result<()> {
+        self.items += 1;
+        match (&mut self.fingerprint, &entry.metadata) {
+            (Some(fingerprint), Some(metadata)) => {
+                fingerprint.add(self.folder, &entry.path, metadata)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the host has read everything, and looks at the last files again.
+    fn settle(&mut self) -> Result<()> {
+        if !self.watched.is_empty() {
+            ask(&[])?;
+            self.look_again();
+        }
+        Ok(())
+    }
+
+    fn look_again(&mut self) {
+        for (path, before) in self.watched.drain(..) {
+            // One that is gone by now was still saved whole.
+            let now = files::status(self.folder, &path);
+            if now.is_ok_and(|now| !is_same_content(&before, &now)) {
+                self.troubles.changed(&path);
+            }
+        }
+    }
+}
+
+fn is_file(entry: &Entry) -> bool {
+    entry.metadata.as_ref().is_some_and(|metadata| metadata.kind == Kind::Regular)
+}
+
+fn is_same_content(before: &Metadata, now: &Metadata) -> bool {
+    (before.size, before.modified, before.inode) == (now.size, now.modified, now.inode)
+}
+
+/// A fingerprint of files that are there to be read. The order of what is added counts, and is that of the walk.
+#[derive(Default)]
+struct LiveFingerprint {
+    fingerprint: Fingerprint,
+    links: HardLinks,
+}
+
+impl LiveFingerprint {
+    fn add(&mut self, folder: &str, path: &[u8], metadata: &Metadata) -> Result<()> {
+        let first = self.links.first(path, metadata);
+        let digest;
+        let content = match (&first, metadata.kind) {
+            (Some(first), _) => Content::SameAs(first),
+            (None, Kind::Regular) => match digest_of(folder, path) {
+                Ok(found) => {
+                    digest = found;
+                    Content::Digest(&digest)
+                }
+                Err(Failure::Cancelled) => return Err(Failure::Cancelled.into()),
+                Err(_) => Content::Unreadable,
+            },
+            (None, _) => Content::None,
+        };
+        entry::add(&mut self.fingerprint, path, metadata, &content);
+        Ok(())
+    }
+
+    fn finish(self) -> String {
+        self.fingerprint.finish()
+    }
+}
+
+fn digest_of(folder: &str, path: &[u8]) -> Result<Vec<u8>, Failure> {
+    files::open(folder, path)?.digest()
+}

@@ -1,0 +1,89 @@
+use lockgate_plugin::{Error, Failure, Result, log};
+
+use crate::path::shown;
+
+/// Names that are told to the operator one by one; the rest is only counted.
+const TOLD_MAX: u64 = 100;
+/// Names that may fail before the restore gives up.
+const FAILED_MAX: u64 = 10_000;
+
+/// Remembers what could not be restored, so that one name does not keep the others from being restored.
+pub struct Faults<'a> {
+    folder: &'a str,
+    failed: u64,
+    unset: u64,
+    first: Option<Error>,
+}
+
+impl<'a> Faults<'a> {
+    pub fn new(folder: &'a str) -> Self {
+        Self { folder, failed: 0, unset: 0, first: None }
+    }
+
+    /// Takes note that the name `path` could not be restored.
+    ///
+    /// # Errors
+    /// When the run is cancelled, or too much has failed.
+    pub fn failed(&mut self, path: &[u8], failure: Failure) -> Result<()> {
+        if failure == Failure::Cancelled {
+            return Err(Error::cancelled());
+        }
+        self.failed += 1;
+        let error = Error::from(failure).context(format!("{}/{}", self.folder, shown(path)));
+        if self.failed <= TOLD_MAX {
+            log::error!("{error}");
+        }
+        self.first.get_or_insert(error);
+        if self.failed >= FAILED_MAX { self.result() } else { Ok(()) }
+    }
+
+    /// Takes note of the metadata that the system did not let be set.
+    pub fn unset(&mut self, path: &[u8], what: &[String]) {
+        if what.is_empty() {
+            return;
+        }
+        self.unset += 1;
+        if self.unset <= TOLD_MAX {
+            log::warn!("{}/{}: not set: {}", self.folder, shown(path), what.join(", "));
+        }
+    }
+
+    /// The first error, with the number of those that followed.
+    ///
+    /// # Errors
+    /// When anything failed.
+    pub fn result(&mut self) -> Result<()> {
+        if self.unset > TOLD_MAX {
+            log::warn!("{}: metadata of {} names was not set", self.folder, self.unset);
+        }
+        match (self.first.take(), self.failed) {
+            (None, _) => Ok(()),
+            (Some(error), 1) => Err(error),
+            (Some(error), failed) => {
+                Err(error.context(format!("{failed} names were not restored, the first")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_fault_is_named_and_the_others_are_counted() {
+        let mut faults = Faults::new("docs");
+        assert_eq!(faults.result(), Ok(()));
+        faults.failed(b"a", Failure::Corrupt("x".into())).unwrap();
+        faults.failed(b"b", Failure::Other("y".into())).unwrap();
+        let error = faults.result().unwrap_err();
+        assert_eq!(error.to_string(), "2 names were not restored, the first: docs/a: x");
+        assert!(matches!(error.failure(), Failure::Corrupt(_)));
+    }
+
+    #[test]
+    fn a_cancelled_run_stops_at_once() {
+        let mut faults = Faults::new("docs");
+        assert_eq!(faults.failed(b"a", Failure::Cancelled), Err(Error::cancelled()));
+    }
+}

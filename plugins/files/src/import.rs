@@ -1,0 +1,163 @@
+use lockgate_plugin::files::{self, File};
+use lockgate_plugin::{Entry, Error, Extraction, Failure, Kind, Metadata, Result, archive};
+
+use crate::fault::Faults;
+use crate::links::HardLinks;
+use crate::obstacle;
+use crate::path::is_inside;
+
+/// Files that are filled at a time: as many descriptors travel beside one message.
+const BATCH_FILES: usize = 128;
+/// Bytes that are filled at a time, unless one file has more: so that a cancelled run stops soon.
+const BATCH_BYTES: u64 = 256 << 20;
+/// Folders that wait for their metadata.
+const LEFT_FOLDERS_MAX: usize = 1000;
+/// Mode of a folder while names are still made in it.
+const UNFINISHED_MODE: u32 = 0o700;
+
+/// Restores the part's entries into `folder`.
+///
+/// # Errors
+/// When something is in the way (then nothing was changed), when anything could not be restored (after all the rest was),
+/// and when the run is cancelled.
+pub fn import(folder: &str, overwrite: bool) -> Result<()> {
+    if !overwrite {
+        obstacle::refuse(folder)?;
+    }
+    let mut import = Import {
+        folder,
+        overwrite,
+        links: HardLinks::default(),
+        batch: Vec::new(),
+        batch_bytes: 0,
+        inside: Vec::new(),
+        left: Vec::new(),
+        faults: Faults::new(folder),
+    };
+    for entry in archive::entries("") {
+        import.entry(entry?)?;
+    }
+    import.leave(|_| true);
+    import.flush()?;
+    import.faults.result()
+}
+
+struct Import<'a> {
+    folder: &'a str,
+    overwrite: bool,
+    links: HardLinks,
+    /// Files that exist and are still empty.
+    batch: Vec<Unfilled>,
+    batch_bytes: u64,
+    /// The folders that hold the present entry, the outermost first.
+    inside: Vec<(Vec<u8>, Option<Metadata>)>,
+    /// Folders in which nothing more will be made, the inner before the outer.
+    left: Vec<(Vec<u8>, Option<Metadata>)>,
+    faults: Faults<'a>,
+}
+
+struct Unfilled {
+    path: Vec<u8>,
+    file: File,
+    metadata: Option<Metadata>,
+}
+
+impl Import<'_> {
+    fn entry(&mut self, entry: Entry) -> Result<()> {
+        self.leave(|folder| !is_inside(&entry.path, folder));
+        let made = self.make(&entry);
+        if let Err(failure) = made {
+            self.faults.failed(&entry.path, failure)?;
+        }
+        if self.batch.len() >= BATCH_FILES
+            || self.batch_bytes >= BATCH_BYTES
+            || self.left.len() >= LEFT_FOLDERS_MAX
+        {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, entry: &Entry) -> Result<(), Failure> {
+        let Some(metadata) = &entry.metadata else { return self.make_file(entry) };
+        if let Some(first) = self.links.first(&entry.path, metadata) {
+            return files::link(self.folder, &entry.path, &first, self.overwrite);
+        }
+        match metadata.kind {
+            Kind::Regular => self.make_file(entry),
+            Kind::Directory => {
+                let unfinished = Metadata { mode: UNFINISHED_MODE, ..metadata.clone() };
+                files::make(self.folder, &entry.path, &unfinished, self.overwrite)?;
+                self.inside.push((entry.path.clone(), entry.metadata.clone()));
+                Ok(())
+            }
+            _ => {
+                files::make(self.folder, &entry.path, metadata, self.overwrite)?;
+                let unset = files::apply(self.folder, &entry.path, metadata)?;
+                self.faults.unset(&entry.path, &unset);
+                Ok(())
+            }
+        }
+    }
+
+    fn make_file(&mut self, entry: &Entry) -> Result<(), Failure> {
+        let file = files::create(self.folder, &entry.path, self.overwrite)?;
+        let size = entry.metadata.as_ref().map(|metadata| metadata.size).or(entry.size_hint);
+        self.batch_bytes = self.batch_bytes.saturating_add(size.unwrap_or(0));
+        let (path, metadata) = (entry.path.clone(), entry.metadata.clone());
+        self.batch.push(Unfilled { path, file, metadata });
+        Ok(())
+    }
+
+    /// Moves the innermost folders that are done to those that wait for their metadata.
+    fn leave(&mut self, is_done: impl Fn(&[u8]) -> bool) {
+        while let Some(folder) = self.inside.pop_if(|(path, _)| is_done(path)) {
+            self.left.push(folder);
+        }
+    }
+
+    /// Fills the files, then sets the metadata of files and of the folders that were left: what is made in a folder changes
+    /// its times, and its mode may forbid to make anything.
+    fn flush(&mut self) -> Result<()> {
+        self.fill()?;
+        for Unfilled { path, file, metadata } in std::mem::take(&mut self.batch) {
+            let Some(metadata) = metadata else { continue };
+            match file.apply(&metadata) {
+                Ok(unset) => self.faults.unset(&path, &unset),
+                Err(failure) => self.faults.failed(&path, failure)?,
+            }
+        }
+        self.batch_bytes = 0;
+        for (path, metadata) in std::mem::take(&mut self.left) {
+            let Some(metadata) = metadata else { continue };
+            match files::apply(self.folder, &path, &metadata) {
+                Ok(unset) => self.faults.unset(&path, &unset),
+                Err(failure) => self.faults.failed(&path, failure)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let all: Vec<Extraction<'_>> = self.batch.iter().map(extraction).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        match archive::extract(&all) {
+            Ok(_) => return Ok(()),
+            Err(error) if *error.failure() == Failure::Cancelled => return Err(error),
+            Err(_) => {}
+        }
+        // One of them cannot be filled; the others can.
+        for unfilled in &self.batch {
+            if let Err(error) = archive::extract(&[extraction(unfilled)]) {
+                self.faults.failed(&unfilled.path, error.into())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extraction(unfilled: &Unfilled) -> Extraction<'_> {
+    Extraction { path: unfilled.path.clone(), target: &unfilled.file, offset: 0 }
+}
