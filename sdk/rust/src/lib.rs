@@ -7,80 +7,7 @@
 //!
 //! Messages for the operator go through the [`log`] facade. A panic ends the call; its message reaches the operator.
 //!
-//! ```no_run
-//! use std::io::{Read, Write};
-//! use lockgate_plugin::{
-//!     Backup, BackupPlan, BackupRequest, Descriptor, Entry, Part, Plugin, Restore, RestoreRequest, Result, Step, Summary,
-//!     archive, log,
-//! };
-//!
-//! /// Saves one sentence of the configuration.
-//! struct Motto;
-//!
-//! #[derive(serde::Deserialize)]
-//! struct Config {
-//!     motto: String,
-//! }
-//!
-//! impl Plugin for Motto {
-//!     type Config = Config;
-//!     type Backup = Saving;
-//!     type Restore = Saving;
-//!
-//!     fn describe() -> Descriptor {
-//!         Descriptor { name: "motto".into(), version: "0.1.0".into(), ..Descriptor::default() }
-//!     }
-//! }
-//!
-//! struct Saving {
-//!     config: Config,
-//! }
-//!
-//! impl Backup for Saving {
-//!     type Config = Config;
-//!
-//!     fn begin(config: Config, _: BackupRequest) -> Result<(Self, BackupPlan)> {
-//!         Ok((Self { config }, BackupPlan::new(vec![Part::new("motto", "text")])))
-//!     }
-//!
-//!     fn join(config: Config, _mark: Vec<u8>) -> Result<Self> {
-//!         Ok(Self { config })
-//!     }
-//!
-//!     fn export(&mut self, _: Part) -> Result<Summary> {
-//!         let mut writer = archive::create(&Entry::new("motto.txt").with_media_type("text/plain"))?;
-//!         writer.write_all(self.config.motto.as_bytes())?;
-//!         writer.finish()?;
-//!         Ok(Summary::of_items(1))
-//!     }
-//! }
-//!
-//! impl Restore for Saving {
-//!     type Config = Config;
-//!
-//!     fn preview(_: Config, _: RestoreRequest) -> Result<Vec<Step>> {
-//!         Ok(vec![Step::new("motto", "say", "the log")])
-//!     }
-//!
-//!     fn begin(config: Config, request: RestoreRequest) -> Result<(Self, Vec<Vec<Part>>)> {
-//!         Ok((Self { config }, vec![request.parts]))
-//!     }
-//!
-//!     fn join(config: Config, _: RestoreRequest) -> Result<Self> {
-//!         Ok(Self { config })
-//!     }
-//!
-//!     fn import(&mut self, _: Part) -> Result<()> {
-//!         let mut motto = String::new();
-//!         archive::open(b"motto.txt")?.read_to_string(&mut motto)?;
-//!         log::info!("the motto was {motto}");
-//!         Ok(())
-//!     }
-//! }
-//!
-//! lockgate_plugin::export!(Motto);
-//! # fn main() {}
-//! ```
+//! The README holds a whole plugin.
 
 pub mod archive;
 pub mod bindings;
@@ -92,6 +19,10 @@ mod error;
 mod fingerprint;
 mod plugin;
 mod values;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use log;
 
