@@ -1,5 +1,5 @@
 use lockgate_plugin::files::{self, File};
-use lockgate_plugin::{Entry, Error, Extraction, Failure, Kind, Metadata, Result, archive};
+use lockgate_plugin::{Entry, Extraction, Failure, Kind, Metadata, Result, archive};
 
 use crate::fault::Faults;
 use crate::links::HardLinks;
