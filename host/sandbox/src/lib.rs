@@ -11,6 +11,12 @@ mod protocol;
 mod session;
 mod worker;
 
+pub use error::{Error, ErrorKind};
 pub use flow::{EntryReader, EntrySink, EntrySource, EntryWriter, Extraction};
 pub use limits::Limits;
+pub use protocol::Level;
+pub use session::{
+    Canceller, CodeCache, CompiledPlugin, Instance, Observer, Session, SessionOptions,
+    WorkerCommand,
+};
 pub use worker::{engine_hash, worker_main};

@@ -58,3 +58,49 @@ pub const PAGE_ENTRIES_MAX: u32 = 1_000;
 pub const EPOCH: Duration = Duration::from_millis(10);
 /// How long a plugin may go on after it was told that the run is cancelled.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a worker may take to start and load its code, or an instance to come up.
+pub const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a component may compile.
+pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Compiled code of one component, in bytes.
+pub const CODE_BYTES_MAX: u64 = 1 << 30;
+/// How long a worker may take to end once its control socket is closed.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// What is kept of a worker's standard error, in bytes.
+pub const WORKER_STDERR_BYTES_MAX: usize = 2 << 10;
+/// One message, name or value of a log line, in bytes.
+pub const LOG_TEXT_BYTES_MAX: usize = 4 << 10;
+/// How long a name may take to resolve.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one name that are tried.
+pub const ADDRESSES_MAX: usize = 8;
+/// How long one address may take to accept a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a command that prints a secret may take.
+pub const SECRET_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest secret, in bytes.
+pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of one answer of `archive.reader.read`.
+pub const READ_BYTES_MAX: u32 = 4 << 20;
+
+/// Core instances, memories and tables of one component, each: components made by interpreters have some dozens.
+pub const INSTANCES_MAX: usize = 256;
+/// Files up to this size are read by the worker; of longer ones the host gets a descriptor. In bytes.
+pub const INLINE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one answer of `files.file.read-at` and `net.connection.read`, and of one read for a digest.
+pub const TRANSFER_BYTES_MAX: u32 = 1 << 20;
+/// Names in one folder, counted in bytes with their ends.
+pub const LISTING_BYTES_MAX: usize = 512 << 20;
+/// Extended attributes of one file, in bytes: Linux keeps up to 64 KiB of names and of each value (`xattr(7)`).
+pub const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;
+/// How often a wait looks whether the run was cancelled.
+pub const CANCEL_POLL: Duration = Duration::from_millis(100);
+/// Text of a trap, in bytes.
+pub const TRAP_TEXT_BYTES_MAX: usize = 4 << 10;
+/// Stack of the thread that serves a lane, in bytes: the instance's and what the host's functions need above it.
+pub const LANE_STACK_BYTES: usize = STACK_BYTES + (3 << 20);
+/// Parts of one plan.
+pub const PARTS_MAX: usize = 1_000_000;

@@ -1,0 +1,291 @@
+//! One instance's socket: makes a call, serves the worker until the call returns, and says in plain words why it did not.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_types::{Attributes, Failure};
+
+use super::entries::{Entries, Flow, Violation};
+use super::net::{Connected, Connections};
+use super::scheme::Challenge;
+use super::shared::Shared;
+use super::shown::{into_shown, shown};
+use super::watchdog::Watched;
+use crate::error::{Error, ErrorKind, Place};
+use crate::limits::{
+    DATA_BYTES_MAX, DESCRIPTORS_MAX, LOG_BYTES_MAX, LOG_TEXT_BYTES_MAX, START_TIMEOUT,
+};
+use crate::protocol::{
+    Answer, Call, FrameSocket, FromWorker, Level, ProtocolError, Question, ToWorker, Value,
+};
+
+/// Key and value of a log line's fields, at most.
+const LOG_FIELDS_MAX: usize = 32;
+
+/// A call's wall-clock limit: its name in the configuration, and milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub name: &'static str,
+    pub milliseconds: u64,
+}
+
+/// The host's end of one instance.
+#[derive(Debug)]
+pub struct Lane {
+    socket: FrameSocket,
+    shared: Arc<Shared>,
+    label: String,
+    connections: Connections,
+    last_writer: u32,
+    has_ended: bool,
+}
+
+/// Why serving a call stopped early.
+enum Break {
+    /// The worker is gone.
+    Lost,
+    /// The worker broke the protocol.
+    Violation(String),
+}
+
+impl From<ProtocolError> for Break {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Io { .. } | ProtocolError::Truncated => Self::Lost,
+            other => Self::Violation(other.to_string()),
+        }
+    }
+}
+
+impl From<Violation> for Break {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation.to_owned())
+    }
+}
+
+impl Lane {
+    /// Brings up an instance and waits until it is ready.
+    pub fn open(shared: Arc<Shared>, label: &str) -> Result<Self, Error> {
+        let place = Place::Instance(label.to_owned());
+        let (ours, theirs) =
+            UnixStream::pair().map_err(|error| Error::io("make a socket", error))?;
+        let socket = FrameSocket::new(ours).map_err(|error| Error::protocol(&error))?;
+        let mut lane = Self {
+            socket,
+            shared: Arc::clone(&shared),
+            label: label.to_owned(),
+            connections: Connections::default(),
+            last_writer: 0,
+            has_ended: false,
+        };
+        let watched = shared.watchdog.watch(START_TIMEOUT);
+        let limit =
+            Limit { name: "instance start", milliseconds: START_TIMEOUT.as_millis() as u64 };
+        if shared.open_lane(theirs.as_fd()).is_err() {
+            return Err(lane.fail(&place, limit, &watched, Break::Lost));
+        }
+        drop(theirs);
+        match lane.socket.receive() {
+            Ok(Some(FromWorker::Ready)) => Ok(lane),
+            Ok(Some(FromWorker::Returned(Err(stop)))) => {
+                Err(Error::stop(stop, shared.limits.busy_ms).at(&shared.name, &place))
+            }
+            Ok(Some(_)) => {
+                let violation = Break::from("an instance spoke before it was ready");
+                Err(lane.fail(&place, limit, &watched, violation))
+            }
+            Ok(None) => Err(lane.fail(&place, limit, &watched, Break::Lost)),
+            Err(error) => Err(lane.fail(&place, limit, &watched, error.into())),
+        }
+    }
+
+    /// The instance's name.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// What sessions share.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Makes a call and serves the worker until it returns.
+    pub fn call(
+        &mut self,
+        place: &Place,
+        limit: Limit,
+        call: Call,
+        flow: Flow<'_>,
+    ) -> Result<Value, Error> {
+        if self.has_ended {
+            let error =
+                Error::new(ErrorKind::Ended, "the instance has ended with an earlier error");
+            return Err(error.at(&self.shared.name, place));
+        }
+        let shared = Arc::clone(&self.shared);
+        let watched = shared.watchdog.watch(Duration::from_millis(limit.milliseconds));
+        let mut entries = Entries::new(flow, self.last_writer);
+        let served = match self.socket.send(&ToWorker::Call(call), &[]) {
+            // Only the message itself can be wrong here, and then nothing was sent.
+            Err(error @ (ProtocolError::TooLong(_) | ProtocolError::Malformed(_))) => {
+                return Err(Error::new(ErrorKind::Io, error.to_string()).at(&shared.name, place));
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => self.serve(&mut entries),
+        };
+        self.last_writer = entries.last_writer();
+        let ended = entries.end();
+        let returned = match served {
+            Ok(returned) => returned,
+            Err(broken) => return Err(self.fail(place, limit, &watched, broken)),
+        };
+        let error = match (returned, ended) {
+            (Ok(value), Ok(())) => return Ok(value),
+            // A plugin that passes over a failed entry does not make the part whole.
+            (Ok(_), Err(failure)) => Error::failure(failure),
+            (Err(stop), _) => {
+                self.has_ended = !matches!(stop, crate::protocol::Stop::Failure(_));
+                Error::stop(stop, shared.limits.busy_ms)
+            }
+        };
+        Err(shared.if_cancelled(error).at(&shared.name, place))
+    }
+
+    fn serve(
+        &mut self,
+        entries: &mut Entries<'_>,
+    ) -> Result<Result<Value, crate::protocol::Stop>, Break> {
+        let mut log = LogBudget { left: LOG_BYTES_MAX, dropped: 0 };
+        loop {
+            match self.socket.receive()?.ok_or(Break::Lost)? {
+                FromWorker::Ready => return Err("an instance was ready twice".into()),
+                FromWorker::Returned(result) => {
+                    log.close(self);
+                    return Ok(result);
+                }
+                FromWorker::Log { level, message, fields } => {
+                    log.write(self, level, message, fields)
+                }
+                FromWorker::Progress { part, bytes, items } => {
+                    let part = shown(&part, LOG_TEXT_BYTES_MAX);
+                    self.shared.observer.progress(&part, bytes, items);
+                }
+                FromWorker::Create { writer, entry } => entries.create(writer, entry)?,
+                FromWorker::Data { writer, length } => {
+                    if length > DATA_BYTES_MAX {
+                        return Err("data is longer than allowed".into());
+                    }
+                    entries.data(writer, length, &mut self.socket.raw(u64::from(length)))?;
+                }
+                FromWorker::FileRange { writer, offset, length } => {
+                    let descriptor = self.socket.take_descriptor()?;
+                    entries.file_range(writer, descriptor, offset, length)?;
+                }
+                FromWorker::Finish { writer } => entries.finish(writer)?,
+                FromWorker::Abandon { writer } => entries.abandon(writer)?,
+                FromWorker::CloseReader { reader } => entries.close_reader(reader)?,
+                FromWorker::CloseConnection { connection } => self.connections.close(connection)?,
+                FromWorker::Question(question) => self.answer(question, entries)?,
+            }
+        }
+    }
+
+    fn answer(&mut self, question: Question, entries: &mut Entries<'_>) -> Result<(), Break> {
+        let mut descriptor = None;
+        let mut connected = |connected: Connected| {
+            let (connection, encrypted, end) = connected;
+            descriptor = Some(end);
+            Answer::Connected { connection, encrypted }
+        };
+        let Self { socket, shared, connections, .. } = self;
+        let answer = match question {
+            Question::Connect { endpoint } => {
+                shared.net.connect(connections, &endpoint, None).map(&mut connected)
+            }
+            Question::ConnectMember { endpoint, host, port } => {
+                shared.net.connect(connections, &endpoint, Some((&host, port))).map(&mut connected)
+            }
+            Question::StartTls { connection } => {
+                shared.net.start_tls(connections, connection).map(&mut connected)
+            }
+            Question::OpenCredential { name } => shared
+                .credentials
+                .principal(&name)
+                .map(|principal| Answer::Credential { principal }),
+            Question::Respond { credential, scheme, challenge, parameters } => {
+                let challenge =
+                    Challenge { scheme: &scheme, bytes: &challenge, parameters: &parameters };
+                shared.credentials.respond(&credential, &challenge).map(Answer::Bytes)
+            }
+            Question::Reuse { entries: asked } => entries.reuse(asked),
+            Question::Entries { prefix, after, limit } => {
+                entries.list(&prefix, after.as_ref(), limit)
+            }
+            Question::OpenEntry { path } => entries.open(&path),
+            Question::ReadEntry { reader, max } => entries.read(reader, max),
+            Question::SeekEntry { reader, offset } => entries.seek(reader, offset),
+            Question::Extract { extractions } => {
+                let descriptors = take_descriptors(socket, extractions.len())?;
+                entries.extract(extractions, descriptors)?
+            }
+            Question::Barrier => entries.barrier(),
+        };
+        let ends: Vec<BorrowedFd<'_>> = descriptor.iter().map(AsFd::as_fd).collect();
+        match socket.send(&ToWorker::Answer(answer), &ends) {
+            Err(error @ (ProtocolError::TooLong(_) | ProtocolError::Malformed(_))) => {
+                let failure = Failure::Other(format!("the host's answer does not fit: {error}"));
+                Ok(socket.send(&ToWorker::Answer(Err(failure)), &[])?)
+            }
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Ends the lane and finds out why.
+    fn fail(&mut self, place: &Place, limit: Limit, watched: &Watched<'_>, broken: Break) -> Error {
+        self.has_ended = true;
+        let error = match broken {
+            Break::Lost => self.shared.loss(limit, watched.number()),
+            Break::Violation(what) => self.shared.condemn(&what),
+        };
+        self.shared.if_cancelled(error).at(&self.shared.name, place)
+    }
+}
+
+fn take_descriptors(socket: &mut FrameSocket, count: usize) -> Result<Vec<OwnedFd>, Break> {
+    if count > DESCRIPTORS_MAX {
+        return Err("more entries are extracted at once than allowed".into());
+    }
+    (0..count).map(|_| socket.take_descriptor().map_err(Break::from)).collect()
+}
+
+/// What one call may still write to the log.
+struct LogBudget {
+    left: usize,
+    dropped: u64,
+}
+
+impl LogBudget {
+    fn write(&mut self, lane: &Lane, level: Level, message: String, fields: Attributes) {
+        let bytes = message.len()
+            + fields.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        let Some(left) = self.left.checked_sub(bytes.max(1)) else {
+            self.dropped += 1;
+            return;
+        };
+        self.left = left;
+        let message = into_shown(message, LOG_TEXT_BYTES_MAX);
+        let fields = fields.into_iter().take(LOG_FIELDS_MAX).map(|(key, value)| {
+            (into_shown(key, LOG_TEXT_BYTES_MAX), into_shown(value, LOG_TEXT_BYTES_MAX))
+        });
+        lane.shared.observer.log(&lane.label, level, &message, &fields.collect());
+    }
+
+    fn close(&self, lane: &Lane) {
+        if self.dropped > 0 {
+            let message = format!("{} more messages were dropped", self.dropped);
+            lane.shared.observer.log(&lane.label, Level::Warn, &message, &Attributes::new());
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Starts workers: one that compiles and ends, or one that runs a plugin for a session.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lockgate_trust::{Access, FolderGrant, Grants};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::SessionOptions;
+use super::credential::Credentials;
+use super::net::Net;
+use super::process::{Process, WorkerCommand};
+use super::shared::Shared;
+use super::watchdog::{Verdict, Watchdog};
+use crate::error::{Error, ErrorKind, Place};
+use crate::limits::{CLOSE_GRACE, CODE_BYTES_MAX, COMPILE_TIMEOUT, DESCRIPTORS_MAX, START_TIMEOUT};
+use crate::protocol::{
+    Control, ControlAnswer, Endpoint, Folder, FrameSocket, ProtocolError, Start,
+};
+
+/// Has a worker compile `component` into `output`.
+pub fn compile(
+    worker: &WorkerCommand,
+    component: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let (process, mut control) = Process::spawn(worker)?;
+    process.limit_files(CODE_BYTES_MAX)?;
+    let process = Arc::new(process);
+    let watchdog = Watchdog::start(Arc::clone(&process));
+    let answer = ask(
+        &mut control,
+        &Control::Compile,
+        &[component, output],
+        Wait { process: &process, watchdog: &watchdog, limit: COMPILE_TIMEOUT, what: "compile" },
+    )?;
+    drop(control);
+    // The code counts only when nobody can write it any more.
+    process.end(CLOSE_GRACE);
+    match answer {
+        ControlAnswer::Done => Ok(()),
+        ControlAnswer::Failed(reason) => {
+            Err(Error::new(ErrorKind::Compile, format!("the component does not compile: {reason}")))
+        }
+    }
+}
+
+/// Starts the worker of a session and has it load the plugin's code; when it refuses the code, once more with fresh code.
+pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
+    let named = |error: Error| error.at(&options.name, &Place::None);
+    let fault =
+        |error: lockgate_trust::GrantError| named(Error::new(ErrorKind::Grant, error.to_string()));
+    options.grants.check().map_err(fault)?;
+    let net = Net::new(options.grants, options.runtime.clone()).map_err(fault)?;
+    let folders = open_folders(options.grants).map_err(named)?;
+    let start = start_message(options, &net);
+    let started = match start_worker(options, &start, &folders) {
+        Err(error) if error.kind() == &ErrorKind::Compile => {
+            tracing::warn!(plugin = options.name, %error, "compiled code is made anew");
+            options.plugin.renew().and_then(|()| start_worker(options, &start, &folders))
+        }
+        started => started,
+    };
+    let (process, watchdog, control) = started.map_err(named)?;
+    Ok(Shared {
+        name: options.name.clone(),
+        limits: options.limits.clone(),
+        observer: Arc::clone(&options.observer),
+        process,
+        watchdog,
+        net,
+        credentials: Credentials::new(options.grants, options.runtime.clone()),
+        control: Mutex::new(Some(control)),
+    })
+}
+
+fn start_worker(
+    options: &SessionOptions<'_>,
+    start: &Control,
+    folders: &[OwnedFd],
+) -> Result<(Arc<Process>, Watchdog, FrameSocket), Error> {
+    let code: Arc<File> = options.plugin.code();
+    let (process, mut control) = Process::spawn(&options.worker)?;
+    let process = Arc::new(process);
+    let watchdog = Watchdog::start(Arc::clone(&process));
+    let mut descriptors = vec![code.as_fd()];
+    descriptors.extend(folders.iter().map(AsFd::as_fd));
+    let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };
+    match ask(&mut control, start, &descriptors, wait)? {
+        ControlAnswer::Done => Ok((process, watchdog, control)),
+        ControlAnswer::Failed(reason) => {
+            let detail = format!("the worker cannot load the compiled code: {reason}");
+            Err(Error::new(ErrorKind::Compile, detail))
+        }
+    }
+}
+
+/// How long an answer on the control socket may take.
+struct Wait<'a> {
+    process: &'a Process,
+    watchdog: &'a Watchdog,
+    limit: Duration,
+    what: &'a str,
+}
+
+fn ask(
+    control: &mut FrameSocket,
+    message: &Control,
+    descriptors: &[BorrowedFd<'_>],
+    wait: Wait<'_>,
+) -> Result<ControlAnswer, Error> {
+    let _watched = wait.watchdog.watch(wait.limit);
+    let answer = control.send(message, descriptors).and_then(|()| control.receive());
+    match answer {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) | Err(ProtocolError::Io { .. } | ProtocolError::Truncated) => {
+            if matches!(wait.watchdog.verdict(), Some(Verdict::Deadline(_))) {
+                let seconds = wait.limit.as_secs();
+                let detail = format!("the worker did not {} within {seconds} s", wait.what);
+                return Err(Error::new(ErrorKind::Deadline, detail));
+            }
+            Err(wait.process.end(CLOSE_GRACE).into_error())
+        }
+        Err(error) => Err(Error::protocol(&error)),
+    }
+}
+
+fn start_message(options: &SessionOptions<'_>, net: &Net) -> Control {
+    let folder = |(name, grant): (&lockgate_types::Name, &FolderGrant)| Folder {
+        name: name.to_string(),
+        writable: grant.access == Access::ReadWrite,
+    };
+    let endpoint = |endpoint: &super::dial::Endpoint| Endpoint {
+        name: endpoint.name.clone(),
+        encryption: endpoint.encryption(),
+    };
+    Control::Start(Start {
+        folders: options.grants.folders.iter().map(folder).collect(),
+        limits: options.limits.clone(),
+        endpoints: net.endpoints().map(endpoint).collect(),
+        credentials: options.grants.credentials.keys().map(ToString::to_string).collect(),
+        clock: options.grants.clock,
+        random: options.grants.random,
+        config: options.config.clone(),
+    })
+}
+
+/// Opens the granted folders, so that the worker needs no path and can reach nothing beside them.
+fn open_folders(grants: &Grants) -> Result<Vec<OwnedFd>, Error> {
+    if grants.folders.len() >= DESCRIPTORS_MAX {
+        let detail = format!("{} folders are granted, too many at once", grants.folders.len());
+        return Err(Error::new(ErrorKind::Grant, detail));
+    }
+    grants.folders.iter().map(|(name, grant)| open_folder(name.as_str(), grant)).collect()
+}
+
+fn open_folder(name: &str, grant: &FolderGrant) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&grant.path, flags, Mode::empty()).map_err(|errno| {
+        let cause = match errno {
+            Errno::NOENT => "does not exist".to_owned(),
+            Errno::NOTDIR => "is not a folder".to_owned(),
+            Errno::ACCESS => "may not be read by this user".to_owned(),
+            other => std::io::Error::from(other).to_string(),
+        };
+        let detail = format!("folder {name}: {} {cause}", grant.path.display());
+        Error::new(ErrorKind::Grant, detail)
+            .with_hint("correct the folder's `path` in the source's grants")
+    })
+}

@@ -1,0 +1,220 @@
+//! The connections of one session: dials them, encrypts them, and hands the worker its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+
+use lockgate_trust::{Encryption, GrantError, Grants};
+use lockgate_types::Failure;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::dial::{Endpoint, Target};
+use super::tls::{Trust, pump};
+use crate::limits::CONNECTIONS_MAX;
+
+/// What a session's connections have in common.
+#[derive(Debug)]
+pub struct Net {
+    endpoints: BTreeMap<String, Endpoint>,
+    trust: Trust,
+    runtime: Handle,
+    cancelled: watch::Sender<bool>,
+    pumps: Mutex<JoinSet<()>>,
+}
+
+/// The connections of one instance, by number.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: HashMap<u32, Connection>,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Connection {
+    target: Target,
+    /// The host's own copy of the socket while TLS may still be asked for.
+    plain: Option<std::net::TcpStream>,
+    /// Dropped with the connection, which tells the task that carries its bytes.
+    open: Option<oneshot::Sender<()>>,
+}
+
+/// A new connection: number, whether it is encrypted, and the worker's end of it.
+pub type Connected = (u32, bool, OwnedFd);
+
+impl Net {
+    /// Reads the grants; reaches nothing yet.
+    ///
+    /// # Errors
+    /// When a grant does not parse.
+    pub fn new(grants: &Grants, runtime: Handle) -> Result<Self, GrantError> {
+        let read = |(name, grant)| {
+            let name: &lockgate_types::Name = name;
+            Endpoint::new(name.as_str(), grant).map(|endpoint| (name.to_string(), endpoint))
+        };
+        Ok(Self {
+            endpoints: grants.endpoints.iter().map(read).collect::<Result<_, _>>()?,
+            trust: Trust::default(),
+            runtime,
+            cancelled: watch::Sender::new(false),
+            pumps: Mutex::default(),
+        })
+    }
+
+    /// The endpoints.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
+    }
+
+    /// Connects to an endpoint, or with `member` to another host of its cluster.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    pub fn connect(
+        &self,
+        connections: &mut Connections,
+        endpoint: &str,
+        member: Option<(&str, u16)>,
+    ) -> Result<Connected, Failure> {
+        let endpoint = self.endpoint(endpoint)?;
+        if connections.open.len() >= CONNECTIONS_MAX {
+            let text = format!("more than {CONNECTIONS_MAX} connections are open");
+            return Err(Failure::Other(text));
+        }
+        let (stream, target) = self.wait(async {
+            match member {
+                None => endpoint.connect().await,
+                Some((host, port)) => endpoint.connect_member(host, port).await,
+            }
+        })?;
+        let mut connection = Connection { target, plain: None, open: None };
+        let descriptor = match endpoint.encryption() {
+            Encryption::Immediate => self.encrypt(endpoint, &mut connection, stream)?,
+            Encryption::Start => {
+                let stream = blocking(stream)?;
+                connection.plain = Some(stream.try_clone().map_err(io_failure)?);
+                stream.into()
+            }
+            Encryption::Off => blocking(stream)?.into(),
+        };
+        connections.last += 1;
+        connections.open.insert(connections.last, connection);
+        let is_encrypted = endpoint.encryption() == Encryption::Immediate;
+        Ok((connections.last, is_encrypted, descriptor))
+    }
+
+    /// Turns a connection into an encrypted one; the worker gets a new end.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    pub fn start_tls(
+        &self,
+        connections: &mut Connections,
+        number: u32,
+    ) -> Result<Connected, Failure> {
+        let connection = connections.open.get_mut(&number).ok_or_else(unknown)?;
+        let target = &connection.target;
+        let endpoint = self.endpoint(&target.endpoint)?;
+        let Some(plain) = connection.plain.take() else {
+            return Err(match endpoint.encryption() {
+                Encryption::Off => {
+                    Failure::Denied(format!("{target}: the grant says `encryption = \"off\"`"))
+                }
+                _ => Failure::Other(format!("{target}: the connection is encrypted already")),
+            });
+        };
+        let stream = {
+            let _reactor = self.runtime.enter();
+            plain.set_nonblocking(true).map_err(io_failure)?;
+            TcpStream::from_std(plain).map_err(io_failure)?
+        };
+        Ok((number, true, self.encrypt(endpoint, connection, stream)?))
+    }
+
+    /// Ends what is being dialled, and refuses to dial from now on.
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    /// Ends every connection. With `wait`, returns when their tasks have ended; not to be called on a thread of the runtime
+    /// then.
+    pub fn close(&self, wait: bool) {
+        self.cancel();
+        let mut pumps = std::mem::take(&mut *self.pumps());
+        pumps.abort_all();
+        if wait {
+            self.runtime.block_on(async { while pumps.join_next().await.is_some() {} });
+        }
+    }
+
+    fn endpoint(&self, name: &str) -> Result<&Endpoint, Failure> {
+        self.endpoints.get(name).ok_or_else(|| {
+            let name = super::shown::shown(name, 64).into_owned();
+            Failure::Denied(format!("endpoint {name} is not granted"))
+        })
+    }
+
+    fn encrypt(
+        &self,
+        endpoint: &Endpoint,
+        connection: &mut Connection,
+        stream: TcpStream,
+    ) -> Result<OwnedFd, Failure> {
+        let server = self.wait(self.trust.encrypt(endpoint, &connection.target, stream))?;
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_failure)?;
+        ours.set_nonblocking(true).map_err(io_failure)?;
+        let ours = {
+            let _reactor = self.runtime.enter();
+            UnixStream::from_std(ours).map_err(io_failure)?
+        };
+        let mut pumps = self.pumps();
+        while pumps.try_join_next().is_some() {}
+        let (open, closed) = oneshot::channel();
+        connection.open = Some(open);
+        pumps.spawn_on(pump(ours, server, connection.target.clone(), closed), &self.runtime);
+        Ok(theirs.into())
+    }
+
+    /// Waits on this thread, unless the run is cancelled.
+    fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let mut cancelled = self.cancelled.subscribe();
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = cancelled.wait_for(|is_cancelled| *is_cancelled) => Err(Failure::Cancelled),
+                result = work => result,
+            }
+        })
+    }
+
+    fn pumps(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.pumps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    /// Forgets a connection that the worker has closed.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub fn close(&mut self, number: u32) -> Result<(), &'static str> {
+        self.open.remove(&number).map(drop).ok_or("a connection that does not exist was closed")
+    }
+}
+
+fn blocking(stream: TcpStream) -> Result<std::net::TcpStream, Failure> {
+    let stream = stream.into_std().map_err(io_failure)?;
+    stream.set_nonblocking(false).map_err(io_failure)?;
+    Ok(stream)
+}
+
+fn io_failure(error: std::io::Error) -> Failure {
+    Failure::Other(format!("could not set up the connection: {error}"))
+}
+
+fn unknown() -> Failure {
+    Failure::Other("the connection does not exist".to_owned())
+}
