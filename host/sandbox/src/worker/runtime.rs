@@ -50,7 +50,6 @@ fn code(config: &mut Config) {
         .debug_info(false)
         .native_unwind_info(false)
         .generate_address_map(true)
-        .wasm_backtrace(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX));
 }

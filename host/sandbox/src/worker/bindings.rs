@@ -1,0 +1,20 @@
+//! The contract as Rust: made from `wit/` at compile time.
+
+#![allow(missing_docs, reason = "the contract's own text documents what is generated from it")]
+
+use super::capability::{archive, credentials, files, net};
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "plugin",
+    imports: { default: trappable },
+    with: {
+        "lockgate:datastore/archive.writer": archive::Writer,
+        "lockgate:datastore/archive.reader": archive::Reader,
+        "lockgate:datastore/net.connection": net::Connection,
+        "lockgate:datastore/files.file": files::OpenFile,
+        "lockgate:datastore/files.listing": files::Listing,
+        "lockgate:datastore/credentials.credential": credentials::Credential,
+    },
+    trappable_error_type: { "lockgate:datastore/types.failure" => super::fault::Fault },
+});

@@ -1,0 +1,250 @@
+//! `files`: folders that the operator named.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use lockgate_types::{EntryPath, Failure};
+use ring::digest::{Context, SHA256};
+use wasmtime::component::Resource;
+
+use super::quoted;
+use crate::limits::{PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
+use crate::worker::bindings::lockgate::datastore::files::{
+    self, Host, HostFile, HostListing, Metadata,
+};
+use crate::worker::convert;
+use crate::worker::fault::{Fault, Reply};
+use crate::worker::folder::{Folder, Names, Place, Shown, apply, describe, list, stat_named};
+use crate::worker::state::State;
+
+/// A regular file that the plugin opened or created.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    /// Whether it was created by the plugin.
+    writable: bool,
+    name: Shown,
+}
+
+/// A folder that the plugin is going through.
+#[derive(Debug)]
+pub struct Listing {
+    names: Names,
+    next: usize,
+    name: Shown,
+}
+
+impl OpenFile {
+    fn new(file: OwnedFd, writable: bool, name: Shown) -> Self {
+        Self { file: file.into(), writable, name }
+    }
+
+    /// The file, when it may be changed.
+    pub fn for_writing(&self) -> Reply<&File> {
+        if self.writable {
+            return Ok(&self.file);
+        }
+        Err(Fault::denied(format!(
+            "folders: {} was opened for reading; `files.create` makes a file that can be written",
+            self.name
+        )))
+    }
+
+    /// Its length now, in bytes.
+    pub fn size_now(&self) -> Reply<u64> {
+        let metadata =
+            self.file.metadata().map_err(|error| Fault::system("look at", &self.name, error))?;
+        Ok(metadata.len())
+    }
+
+    /// Reads from `offset` until `buffer` is full or the file ends; returns the number of bytes.
+    pub fn read_fully(&self, buffer: &mut [u8], offset: u64) -> Reply<usize> {
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.file.read_at(room, offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Fault::system("read", &self.name, error)),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Host for State {
+    fn folders(&mut self) -> Reply<Vec<files::Folder>> {
+        self.go_on()?;
+        let folders = self.grants.folders.iter().map(|folder| files::Folder {
+            name: folder.name().to_owned(),
+            writable: folder.is_writable(),
+        });
+        Ok(folders.collect())
+    }
+
+    fn list_folder(&mut self, folder: String, path: Vec<u8>) -> Reply<Resource<Listing>> {
+        let (folder, path) = self.place(&folder, path)?;
+        let names = list(&folder, &path)?;
+        Ok(self.table.push(Listing { names, next: 0, name: folder.shown(&path) })?)
+    }
+
+    fn status(&mut self, folder: String, path: Vec<u8>) -> Reply<Metadata> {
+        let (folder, path) = self.place(&folder, path)?;
+        Ok(folder.status(&path, &self.grants.owners)?.into())
+    }
+
+    fn open(&mut self, folder: String, path: Vec<u8>) -> Reply<Resource<OpenFile>> {
+        let (folder, path) = self.place(&folder, path)?;
+        let file = OpenFile::new(folder.open(&path)?, false, folder.shown(&path));
+        Ok(self.table.push(file)?)
+    }
+
+    fn create(
+        &mut self,
+        folder: String,
+        path: Vec<u8>,
+        replace: bool,
+    ) -> Reply<Resource<OpenFile>> {
+        let (folder, path) = self.place(&folder, path)?;
+        let file = OpenFile::new(folder.create(&path, replace)?, true, folder.shown(&path));
+        Ok(self.table.push(file)?)
+    }
+
+    fn make(
+        &mut self,
+        folder: String,
+        path: Vec<u8>,
+        metadata: Metadata,
+        replace: bool,
+    ) -> Reply<()> {
+        let (folder, path) = self.place(&folder, path)?;
+        folder.make(&path, &convert::metadata(metadata)?, replace)
+    }
+
+    fn link(&mut self, folder: String, path: Vec<u8>, target: Vec<u8>, replace: bool) -> Reply<()> {
+        let (folder, path) = self.place(&folder, path)?;
+        folder.link(&path, &convert::path(target)?, replace)
+    }
+
+    fn apply(&mut self, folder: String, path: Vec<u8>, metadata: Metadata) -> Reply<Vec<String>> {
+        let (folder, path) = self.place(&folder, path)?;
+        folder.apply(&path, &convert::metadata(metadata)?)
+    }
+
+    fn remove(&mut self, folder: String, path: Vec<u8>) -> Reply<()> {
+        let (folder, path) = self.place(&folder, path)?;
+        folder.remove(&path)
+    }
+}
+
+impl HostFile for State {
+    fn metadata(&mut self, file: Resource<OpenFile>) -> Reply<Metadata> {
+        let file = self.table.get(&file)?;
+        let look = || {
+            let status = rustix::fs::fstat(file)?;
+            describe(&Place::Descriptor(file.as_fd()), &status, &self.grants.owners)
+        };
+        Ok(look().map_err(|errno| Fault::system("look at", &file.name, errno))?.into())
+    }
+
+    fn read_at(&mut self, file: Resource<OpenFile>, offset: u64, max: u32) -> Reply<Vec<u8>> {
+        self.go_on()?;
+        let mut bytes = vec![0; max.min(TRANSFER_BYTES_MAX) as usize];
+        let length = self.table.get(&file)?.read_fully(&mut bytes, offset)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    fn write_at(&mut self, file: Resource<OpenFile>, offset: u64, data: Vec<u8>) -> Reply<()> {
+        self.go_on()?;
+        let file = self.table.get(&file)?;
+        file.for_writing()?
+            .write_all_at(&data, offset)
+            .map_err(|error| Fault::system("write", &file.name, error))
+    }
+
+    fn apply(&mut self, file: Resource<OpenFile>, metadata: Metadata) -> Reply<Vec<String>> {
+        self.go_on()?;
+        let file = self.table.get(&file)?;
+        Ok(apply(file.for_writing()?.as_fd(), &convert::metadata(metadata)?))
+    }
+
+    fn digest(&mut self, file: Resource<OpenFile>) -> Reply<Vec<u8>> {
+        self.lane.socket().flush()?;
+        let file = self.table.get(&file)?;
+        let mut context = Context::new(&SHA256);
+        let mut buffer = vec![0; TRANSFER_BYTES_MAX as usize];
+        let mut offset = 0;
+        loop {
+            self.go_on()?;
+            let length = file.read_fully(&mut buffer, offset)?;
+            context.update(buffer.get(..length).unwrap_or_default());
+            offset += length as u64;
+            if length < buffer.len() {
+                return Ok(context.finish().as_ref().to_vec());
+            }
+        }
+    }
+
+    fn sync(&mut self, file: Resource<OpenFile>) -> Reply<()> {
+        self.go_on()?;
+        let file = self.table.get(&file)?;
+        file.file.sync_all().map_err(|error| Fault::system("sync", &file.name, error))
+    }
+
+    fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
+        self.table.delete(file)?;
+        Ok(())
+    }
+}
+
+impl HostListing for State {
+    fn next(&mut self, listing: Resource<Listing>, limit: u32) -> Reply<Vec<files::Named>> {
+        self.go_on()?;
+        let listing = self.table.get_mut(&listing)?;
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX) as usize;
+        let mut page = Vec::with_capacity(limit);
+        while page.len() < limit
+            && let Some(name) = listing.names.get(listing.next)
+        {
+            listing.next += 1;
+            let found = stat_named(&listing.names, name, &self.grants.owners).map_err(|errno| {
+                let shown = name.to_bytes().escape_ascii();
+                Fault::system("look at", format_args!("{}/{shown}", listing.name), errno)
+            })?;
+            if let Some(named) = found {
+                page.push(files::Named { name: named.name, metadata: named.metadata.into() });
+            }
+        }
+        Ok(page)
+    }
+
+    fn drop(&mut self, listing: Resource<Listing>) -> wasmtime::Result<()> {
+        self.table.delete(listing)?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn place(&self, folder: &str, path: Vec<u8>) -> Reply<(Arc<Folder>, EntryPath)> {
+        self.go_on()?;
+        let Some(found) = self.grants.folders.iter().find(|granted| granted.name() == folder)
+        else {
+            let granted = quoted(self.grants.folders.iter().map(|folder| folder.name()));
+            return Err(Failure::Denied(format!(
+                "folders: the plugin asked for {folder:?} and {granted} is granted; \
+                 `folders.NAME` in the source's grants allows one"
+            ))
+            .into());
+        };
+        Ok((found.clone(), convert::path(path)?))
+    }
+}

@@ -1,0 +1,60 @@
+//! Gives a file the owner, permissions, attributes and times that the archive kept.
+
+use std::os::fd::BorrowedFd;
+
+use lockgate_types::{Kind, Metadata, Timestamp};
+use rustix::fs::{
+    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chmod, chownat, setxattr,
+    utimensat,
+};
+use rustix::io::Errno;
+
+use super::metadata::proc_path;
+use crate::worker::fault::plain;
+
+/// Sets what `metadata` says on what `descriptor` names (which may be a symbolic link named with `O_PATH`). Returns a line
+/// for each thing that the system refused; an unprivileged process may not change owners, for example.
+///
+/// The order matters: changing the owner clears set-user-id bits and capabilities, permissions may forbid setting
+/// attributes, and setting anything touches the times.
+pub fn apply(descriptor: BorrowedFd<'_>, metadata: &Metadata) -> Vec<String> {
+    let path = proc_path(descriptor);
+    let mut refused = Vec::new();
+    let mut note = |what: &str, result: Result<(), Errno>| {
+        if let Err(errno) = result {
+            refused.push(format!("{what}: {}", plain(&errno.into())));
+        }
+    };
+    note("owner", set_owner(descriptor, metadata));
+    for attribute in &metadata.extended_attributes {
+        let result = setxattr(&path, &attribute.name, &attribute.value, XattrFlags::empty());
+        note(&format!("attribute {}", attribute.name), result);
+    }
+    if metadata.kind != Kind::Symlink {
+        note("mode", chmod(&path, Mode::from_raw_mode(metadata.mode & 0o7777)));
+    }
+    let times = Timestamps {
+        last_access: timespec(metadata.accessed),
+        last_modification: timespec(metadata.modified),
+    };
+    note("times", utimensat(CWD, &path, &times, AtFlags::empty()));
+    refused
+}
+
+fn set_owner(descriptor: BorrowedFd<'_>, metadata: &Metadata) -> Result<(), Errno> {
+    // All ones means "leave as it is" to the system and can be no owner.
+    if metadata.owner == u32::MAX || metadata.group == u32::MAX {
+        return Err(Errno::INVAL);
+    }
+    // An owner that is right already needs no privilege.
+    let status = rustix::fs::fstat(descriptor)?;
+    if (status.st_uid, status.st_gid) == (metadata.owner, metadata.group) {
+        return Ok(());
+    }
+    let (owner, group) = (Uid::from_raw(metadata.owner), Gid::from_raw(metadata.group));
+    chownat(descriptor, c"", Some(owner), Some(group), AtFlags::EMPTY_PATH)
+}
+
+fn timespec(time: Timestamp) -> Timespec {
+    Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() }
+}
