@@ -1,0 +1,182 @@
+//! The source's configuration.
+
+use lockgate_plugin::{Error, Result};
+use serde::Deserialize;
+
+/// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// The endpoint that is the server.
+    pub endpoint: String,
+    /// The credential that is the account.
+    pub credential: String,
+    /// Databases and tables to take: `shop`, `shop.orders`, with `*` for any text. Empty for all.
+    pub include: Vec<String>,
+    /// Databases and tables to leave out, in the same form; stronger than `include`.
+    pub exclude: Vec<String>,
+    /// Whether accounts, roles and their grants are taken.
+    pub users: bool,
+    /// How the consistent point is taken.
+    pub lock: Lock,
+    /// How long taking the lock may make other clients wait, in seconds.
+    pub lock_wait_seconds: u32,
+    /// Whether a server of a version that was not tested is worked with.
+    pub allow_untested_version: bool,
+}
+
+/// How writers are held off for the moment in which the workers join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lock {
+    /// Global, and when the account may not, by table.
+    #[default]
+    Auto,
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Global,
+    /// `LOCK TABLES ... READ` on all tables of the backup.
+    Tables,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: "server".to_owned(),
+            credential: "account".to_owned(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            users: true,
+            lock: Lock::Auto,
+            lock_wait_seconds: 60,
+            allow_untested_version: false,
+        }
+    }
+}
+
+/// JSON Schema of [`Config`].
+pub const SCHEMA: &str = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "endpoint": { "type": "string", "default": "server", "description": "name of the endpoint grant that is the server" },
+    "credential": { "type": "string", "default": "account", "description": "name of the credential grant that is the account" },
+    "include": { "type": "array", "items": { "type": "string" }, "default": [], "description": "databases and tables to take, like shop or shop.order*; empty for all" },
+    "exclude": { "type": "array", "items": { "type": "string" }, "default": [], "description": "databases and tables to leave out; stronger than include" },
+    "users": { "type": "boolean", "default": true, "description": "take accounts, roles and grants" },
+    "lock": { "enum": ["auto", "global", "tables"], "default": "auto", "description": "how writers are held off while the workers join" },
+    "lock-wait-seconds": { "type": "integer", "minimum": 1, "maximum": 3600, "default": 60, "description": "how long the lock may be waited for" },
+    "allow-untested-version": { "type": "boolean", "default": false, "description": "work with a server version that was not tested" }
+  }
+}"#;
+
+impl Config {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// When a value is out of range; names the key.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=3600).contains(&self.lock_wait_seconds) {
+            return Err(Error::config("lock-wait-seconds: use 1 to 3600"));
+        }
+        for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
+            if patterns.iter().any(String::is_empty) {
+                return Err(Error::config(format!("{key}: a pattern is empty")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything of the database is taken.
+    pub fn takes_database(&self, database: &str) -> bool {
+        let included = self.include.is_empty()
+            || self.include.iter().any(|pattern| {
+                matches(pattern, database)
+                    || pattern
+                        .match_indices('.')
+                        .any(|(dot, _)| matches(pattern.get(..dot).unwrap_or_default(), database))
+            });
+        included && !self.exclude.iter().any(|pattern| matches(pattern, database))
+    }
+
+    /// Whether the table (or view, routine, ...) of a database is taken.
+    pub fn takes_table(&self, database: &str, table: &str) -> bool {
+        let full = format!("{database}.{table}");
+        let named = |pattern: &String| matches(pattern, database) || matches(pattern, &full);
+        (self.include.is_empty() || self.include.iter().any(named))
+            && !self.exclude.iter().any(named)
+    }
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for any text. Takes time in proportion to the product of lengths.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut position) = (0, 0);
+    let mut last_star: Option<(usize, usize)> = None;
+    while position < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                last_star = Some((at, position));
+                at += 1;
+            }
+            Some(byte) if Some(byte) == text.get(position) => {
+                at += 1;
+                position += 1;
+            }
+            _ => match last_star {
+                // Let the last star take one byte more.
+                Some((star, taken)) => {
+                    last_star = Some((star, taken + 1));
+                    at = star + 1;
+                    position = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_take_databases_and_tables() {
+        let config = Config {
+            include: vec!["shop".into(), "crm.order*".into()],
+            exclude: vec!["shop.log_*".into(), "*_old".into()],
+            ..Config::default()
+        };
+        assert!(config.takes_database("shop") && config.takes_database("crm"));
+        assert!(!config.takes_database("hr") && !config.takes_database("shop_old"));
+        assert!(config.takes_table("shop", "customers") && config.takes_table("crm", "orders"));
+        assert!(!config.takes_table("shop", "log_2024") && !config.takes_table("crm", "people"));
+        assert!(!config.takes_table("shop", "customers_old"));
+    }
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, text, fits) in [
+            ("*", "", true),
+            ("a*b*c", "aXXbYYbc", true),
+            ("a*b", "acd", false),
+            ("", "", true),
+            ("", "a", false),
+            ("**a", "bba", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_schema_names_every_key_and_default() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let mut defaults = serde_json::Map::new();
+        for (key, property) in schema["properties"].as_object().unwrap() {
+            defaults.insert(key.clone(), property["default"].clone());
+        }
+        let read: Config = serde_json::from_value(defaults.into()).unwrap();
+        assert_eq!(read, Config::default());
+    }
+}
