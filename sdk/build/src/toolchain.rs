@@ -11,8 +11,11 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 const ADD_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often a running program is looked at.
 const POLL: Duration = Duration::from_millis(100);
-/// Debian's compiler with the source of its standard library; its `rust-lld` is a link into lld-22.
+/// Debian's compiler, the source of its standard library, and the linker that its compiler lacks.
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "rust-web-src", "cargo-web", "lld-22"];
+
+/// Where lld-22 puts the linker for WebAssembly.
+const DEBIAN_LINKER: &str = "/usr/lib/llvm-22/bin/wasm-ld";
 
 /// A compiler that can make WebAssembly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,7 @@ impl Toolchain {
                     // The standard library is compiled along, which cargo only offers on nightly.
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER)
                     // Set by a rustup that this program was started through.
                     .env_remove("RUSTUP_TOOLCHAIN")
                     .env_remove("RUSTC")
