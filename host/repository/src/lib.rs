@@ -25,8 +25,18 @@ mod snapshots;
 mod tree;
 mod write;
 
+pub use check::{
+    Affected, CheckOptions, CheckProgress, CheckReport, CheckStage, Finding, ReadData, Trouble,
+};
+pub use compress::Compression;
 pub use error::{Error, ErrorKind, Result};
+pub use forget::{
+    Filter, ForgetGroup, ForgetOptions, ForgetReport, GroupKey, Grouping, Kept, PINS, Period,
+    Policy, Reason, Slot,
+};
 pub use format::{Node, NodeKind, Snapshot, SnapshotSummary, Time, Xattr};
 pub use lock::LockGuard;
 pub use open::{InitOptions, Repository};
+pub use prune::{PruneLimit, PruneOptions, PruneReport};
 pub use read::{ContentReader, Reader, Walk};
+pub use write::{SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer};

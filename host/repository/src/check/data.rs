@@ -1,0 +1,112 @@
+//! Every byte of every pack: fetched ahead, a few at a time, and verified on the threads for CPU work.
+
+use futures::stream::{self, StreamExt};
+use lockgate_types::Digest;
+use tokio::task::JoinSet;
+
+use super::finding::{Finding, Findings, Trouble};
+use super::pack::{FetchedPack, Verifier};
+use super::scan::Source;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::PackedBlob;
+use crate::hash::Engine;
+use crate::layout::pack_name;
+use crate::open::Repository;
+
+/// Packs that are fetched at a time.
+const FETCHES: usize = 4;
+/// Bytes of packs that one thread verifies at once: several packs, because digests are computed side by side.
+const BATCH_BYTES: usize = 48 * 1024 * 1024;
+/// Threads that verify, at most: each holds a batch and what it expands to.
+const THREADS_MAX: usize = 16;
+
+/// A pack to read.
+pub(super) struct Chosen {
+    pub id: Digest,
+    pub size: u64,
+    pub blobs: Vec<PackedBlob>,
+}
+
+/// Threads that verify, with what they find.
+struct Work {
+    threads: usize,
+    engine: Engine,
+    tasks: JoinSet<Result<(Vec<Finding>, u64)>>,
+}
+
+/// Reads `packs` whole and verifies all in them; `report` is told the bytes that were verified since the last time.
+pub(super) async fn read(
+    source: &Source,
+    packs: Vec<Chosen>,
+    findings: &mut Findings,
+    mut report: impl FnMut(u64),
+) -> Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let mut work = Work { threads, engine: Engine::detect(), tasks: JoinSet::new() };
+    let storage = source.repository.storage();
+    let fetch = |pack: Chosen| async move {
+        let object = pack_name(&pack.id);
+        let bytes = storage.get_range(&object, 0..pack.size).await;
+        (pack, object, bytes)
+    };
+    let mut fetches = stream::iter(packs).map(fetch).buffer_unordered(FETCHES);
+    let mut batch = Vec::new();
+    let mut batch_bytes = 0;
+    while let Some((pack, object, fetched)) = fetches.next().await {
+        match fetched {
+            Ok(bytes) => {
+                batch_bytes += bytes.len();
+                batch.push(FetchedPack { id: pack.id, object, bytes, blobs: pack.blobs });
+            }
+            Err(error) => {
+                let finding = Finding::new(Trouble::PackUnreadable, object, error);
+                findings.push_with_blobs(finding, pack.blobs.iter().map(|blob| blob.id));
+            }
+        }
+        if batch_bytes >= BATCH_BYTES {
+            work.make_room(findings, &mut report).await?;
+            work.start(&source.repository, std::mem::take(&mut batch));
+            batch_bytes = 0;
+        }
+    }
+    work.start(&source.repository, batch);
+    while work.collect(findings, &mut report).await? {}
+    Ok(())
+}
+
+impl Work {
+    fn start(&mut self, repository: &Repository, batch: Vec<FetchedPack>) {
+        let (repository, engine) = (repository.clone(), self.engine);
+        self.tasks.spawn_blocking(move || {
+            let bytes = batch.iter().map(|pack| pack.bytes.len() as u64).sum();
+            Ok((Verifier::new(repository.key(), engine)?.verify(&batch), bytes))
+        });
+    }
+
+    async fn make_room(
+        &mut self,
+        findings: &mut Findings,
+        report: &mut impl FnMut(u64),
+    ) -> Result<()> {
+        while self.tasks.len() >= self.threads {
+            self.collect(findings, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for one task; whether there was one.
+    async fn collect(
+        &mut self,
+        findings: &mut Findings,
+        report: &mut impl FnMut(u64),
+    ) -> Result<bool> {
+        let Some(done) = self.tasks.join_next().await else { return Ok(false) };
+        let done = done.map_err(|error| {
+            Error::new(ErrorKind::Cancelled, format!("a thread of the check stopped: {error}"))
+        })?;
+        let (found, bytes) = done?;
+        findings.extend(found);
+        report(bytes);
+        Ok(true)
+    }
+}

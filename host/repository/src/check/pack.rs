@@ -1,0 +1,197 @@
+//! Whether a pack holds what it says: nothing but CPU work over bytes in memory.
+
+use bytes::Bytes;
+use lockgate_types::Digest;
+use zstd::bulk::Decompressor;
+
+use super::finding::{Finding, Trouble};
+use crate::error::{Error, Result};
+use crate::format::{PackedBlob, pack_header_decode, pack_header_length};
+use crate::hash::Engine;
+use crate::limits;
+use crate::seal::{MasterKey, OVERHEAD};
+
+/// Bytes of the number at the end of a pack that tells how long the sealed header is.
+const LENGTH_BYTES: usize = 4;
+/// Plain bytes that are hashed at once: enough to keep all lanes busy, little enough to stay out of the way.
+const HASHED_BYTES: usize = 48 * 1024 * 1024;
+
+/// A pack that was fetched whole.
+pub(crate) struct FetchedPack {
+    /// Its name.
+    pub id: Digest,
+    /// Its storage name, for findings.
+    pub object: String,
+    /// The whole file.
+    pub bytes: Bytes,
+    /// What the index says of it, by offset.
+    pub blobs: Vec<PackedBlob>,
+}
+
+/// How long a pack with these blobs is.
+pub(crate) fn expected_size(blobs: &[PackedBlob]) -> u64 {
+    let sealed: u64 = blobs.iter().map(|blob| u64::from(blob.length)).sum();
+    let rest = pack_header_length(blobs) + OVERHEAD + LENGTH_BYTES;
+    sealed.saturating_add(u64::try_from(rest).unwrap_or(u64::MAX))
+}
+
+/// The blobs that the header at the end of a pack names.
+pub(crate) fn read_header(bytes: &[u8], key: &MasterKey) -> Result<Vec<PackedBlob>> {
+    let damaged = |why: &str| Error::corrupt("header", why);
+    let (rest, length) =
+        bytes.split_last_chunk::<LENGTH_BYTES>().ok_or_else(|| damaged("the file is too short"))?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    if length > limits::PACK_HEADER_BYTES_MAX + OVERHEAD {
+        return Err(damaged("it says that it is longer than 16 MiB"));
+    }
+    let start = rest
+        .len()
+        .checked_sub(length)
+        .ok_or_else(|| damaged("it says that it is longer than the file"))?;
+    let (body, sealed) = rest.split_at_checked(start).unwrap_or_default();
+    let header = key.open(sealed).map_err(|_| damaged("the seal is broken"))?;
+    let blobs = pack_header_decode(&header)?;
+    let end = blobs.last().map_or(0, |blob| u64::from(blob.offset) + u64::from(blob.length));
+    if u64::try_from(body.len()).ok() != Some(end) {
+        return Err(damaged("its blobs do not fill the file"));
+    }
+    Ok(blobs)
+}
+
+/// Opens and hashes everything in packs.
+pub(crate) struct Verifier<'a> {
+    key: &'a MasterKey,
+    engine: Engine,
+    decompressor: Decompressor<'static>,
+    findings: Vec<Finding>,
+    waiting: Vec<Waiting<'a>>,
+    waiting_bytes: usize,
+}
+
+/// A message whose digest is still to be computed.
+struct Waiting<'a> {
+    object: &'a str,
+    expected: Digest,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    Pack(&'a [u8]),
+    Plain(Vec<u8>),
+}
+
+impl<'a> Verifier<'a> {
+    /// # Errors
+    /// `Io` when there is no memory for the decompressor.
+    pub(crate) fn new(key: &'a MasterKey, engine: Engine) -> Result<Self> {
+        let decompressor =
+            Decompressor::new().map_err(|source| Error::io("start the decompressor", source))?;
+        let (findings, waiting) = (Vec::new(), Vec::new());
+        Ok(Self { key, engine, decompressor, findings, waiting, waiting_bytes: 0 })
+    }
+
+    /// All that is wrong with `packs`.
+    pub(crate) fn verify(mut self, packs: &'a [FetchedPack]) -> Vec<Finding> {
+        for pack in packs {
+            self.wait(&pack.object, pack.id, Content::Pack(&pack.bytes));
+            self.verify_header(pack);
+        }
+        for pack in packs {
+            for blob in &pack.blobs {
+                self.verify_blob(pack, blob);
+            }
+        }
+        self.hash_waiting();
+        self.findings
+    }
+
+    fn verify_header(&mut self, pack: &FetchedPack) {
+        let trouble = match read_header(&pack.bytes, self.key) {
+            Err(error) => Some(error.to_string()),
+            Ok(blobs) if blobs != pack.blobs => {
+                let (there, known) = (blobs.len(), pack.blobs.len());
+                Some(format!("header with {there} blobs is not what the index says ({known})"))
+            }
+            Ok(_) => None,
+        };
+        if let Some(detail) = trouble {
+            self.findings.push(Finding::new(Trouble::PackHeader, pack.object.clone(), detail));
+        }
+    }
+
+    fn verify_blob(&mut self, pack: &'a FetchedPack, blob: &PackedBlob) {
+        match self.open(&pack.bytes, blob) {
+            Ok(plain) => self.wait(&pack.object, blob.id, Content::Plain(plain)),
+            Err(detail) => {
+                let finding = Finding::new(Trouble::Blob, pack.object.clone(), detail);
+                self.findings.push(finding.of_blob(blob.id));
+            }
+        }
+    }
+
+    fn open(&mut self, pack: &[u8], blob: &PackedBlob) -> std::result::Result<Vec<u8>, String> {
+        let start = usize::try_from(blob.offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(blob.length).unwrap_or(usize::MAX));
+        let sealed = pack.get(start..end).ok_or("it lies beyond the end of the pack")?;
+        let opened = self.key.open(sealed).map_err(|_| "the seal is broken")?;
+        let Some(length) = blob.uncompressed_length else { return Ok(opened) };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > limits::BLOB_BYTES_MAX {
+            return Err("it says that it expands to more than 2 GiB".to_owned());
+        }
+        let plain = self
+            .decompressor
+            .decompress(&opened, length)
+            .map_err(|source| format!("it does not decompress: {source}"))?;
+        if plain.len() != length {
+            return Err(format!("it expands to {} bytes instead of {length}", plain.len()));
+        }
+        Ok(plain)
+    }
+
+    fn wait(&mut self, object: &'a str, expected: Digest, content: Content<'a>) {
+        self.waiting_bytes += content.bytes().len();
+        self.waiting.push(Waiting { object, expected, content });
+        if self.waiting_bytes >= HASHED_BYTES {
+            self.hash_waiting();
+        }
+    }
+
+    fn hash_waiting(&mut self) {
+        let messages: Vec<&[u8]> =
+            self.waiting.iter().map(|waiting| waiting.content.bytes()).collect();
+        let digests = self.engine.digests(&messages);
+        let wrong =
+            self.waiting.iter().zip(digests).filter(|(one, digest)| one.expected != *digest);
+        self.findings.extend(wrong.map(|(waiting, _)| waiting.finding()));
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+}
+
+impl Content<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Pack(bytes) => bytes,
+            Self::Plain(bytes) => bytes,
+        }
+    }
+}
+
+impl Waiting<'_> {
+    fn finding(&self) -> Finding {
+        match self.content {
+            Content::Pack(_) => {
+                Finding::new(Trouble::PackName, self.object, "the bytes have another SHA-256")
+            }
+            Content::Plain(_) => {
+                Finding::new(Trouble::Blob, self.object, "the plain bytes have another SHA-256")
+                    .of_blob(self.expected)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pack_tests.rs"]
+mod tests;
