@@ -123,6 +123,11 @@ impl<'a> ObjectPrinter<'a> {
         json.push(b']');
     }
 
+    /// Bytes of all JSON so far, of what stands before the object too.
+    pub(super) fn length(&self) -> usize {
+        self.json.len()
+    }
+
     pub(super) fn end(self) {
         self.json.push(b'}');
     }

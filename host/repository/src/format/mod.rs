@@ -4,6 +4,7 @@
 
 mod config;
 mod encoding;
+mod entry;
 mod frame;
 mod go_json;
 mod go_quote;

@@ -155,6 +155,12 @@ impl Node {
 
     /// Appends the JSON of the node.
     pub(super) fn print(&self, json: &mut Vec<u8>) {
+        self.print_split(json);
+    }
+
+    /// Appends the JSON of the node, and tells where in `json` the member `subtree` starts or would have to be put,
+    /// with the comma in front of it.
+    pub(crate) fn print_split(&self, json: &mut Vec<u8>) -> usize {
         let mut object = ObjectPrinter::begin(json);
         object.string("name", &quote(&self.name));
         object.plain_string("type", self.kind.as_str());
@@ -190,11 +196,13 @@ impl Node {
             None => object.key("content").extend_from_slice(b"null"),
             Some(blobs) => object.list("content", blobs, print_digest),
         }
+        let split = object.length();
         if let Some(subtree) = self.subtree {
             object.plain_string("subtree", subtree);
         }
         object.string_unless_empty("error", self.error.as_bytes());
         object.end();
+        split
     }
 }
 

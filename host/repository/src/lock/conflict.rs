@@ -106,9 +106,8 @@ mod tests {
 
     #[test]
     fn old_locks_and_those_of_dead_processes_are_stale() {
-        let stale = |lock: &LockFile| {
-            is_stale(lock, Time::now().timestamp, Timing::DEFAULT.stale_after)
-        };
+        let stale =
+            |lock: &LockFile| is_stale(lock, Time::now().timestamp, Timing::DEFAULT.stale_after);
         let here = process::host_name();
         assert!(!stale(&lock(1700, "elsewhere", i64::from(i32::MAX))));
         assert!(stale(&lock(1900, "elsewhere", 1)));

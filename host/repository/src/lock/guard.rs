@@ -94,7 +94,8 @@ impl LockGuard {
         let slept = state.refreshed_wall.elapsed().unwrap_or_default();
         let age = state.refreshed.elapsed().max(slept);
         if age > self.timing.lost_after {
-            let text = format!("the lock could not be refreshed for {} minutes", age.as_secs() / 60);
+            let text =
+                format!("the lock could not be refreshed for {} minutes", age.as_secs() / 60);
             return Err(Error::new(ErrorKind::LockLost, text));
         }
         Ok(())
@@ -144,7 +145,8 @@ impl Holder {
     /// Writes a new file, then deletes the old one, so that there is one at any time.
     async fn refresh(&mut self) -> Result<()> {
         let old = self.id;
-        match self.repository.storage().size(&FileKind::Lock.name(&old)).await.map_err(Error::from) {
+        match self.repository.storage().size(&FileKind::Lock.name(&old)).await.map_err(Error::from)
+        {
             Ok(_) => {}
             Err(error) if is_missing(&error) => {
                 let text = format!("somebody removed our lock {}", old.short());
