@@ -27,4 +27,4 @@ pub use node::{Node, NodeKind, Xattr};
 pub use pack::{BlobKind, PackedBlob, pack_header_decode, pack_header_encode, pack_header_length};
 pub use snapshot::{Snapshot, SnapshotSummary};
 pub use time::Time;
-pub use tree::{TreePrinter, parse_tree};
+pub use tree::{TreeNodes, TreePrinter, parse_tree};

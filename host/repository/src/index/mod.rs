@@ -16,6 +16,8 @@ const SHARDS_COUNT: usize = 256;
 #[derive(Debug)]
 pub struct Index {
     packs: Vec<Digest>,
+    /// Of each pack, where the last blob that is known of it ends.
+    ends: Vec<u32>,
     /// In packs that are in use.
     live: Tables,
     /// In packs that are marked for deletion, and nowhere else: to be read, never to be relied on by something new.
@@ -64,6 +66,7 @@ struct Table {
 #[derive(Debug)]
 pub struct IndexBuilder {
     packs: Vec<Digest>,
+    ends: Vec<u32>,
     numbers: HashMap<Digest, u32>,
     live: Tables,
     marked: Tables,
@@ -102,6 +105,11 @@ impl Index {
     #[must_use]
     pub fn pack_id(&self, pack: PackNumber) -> Digest {
         self.packs[pack.0 as usize]
+    }
+
+    /// Where the blobs of a pack end and its header starts, as far as the index knows all blobs.
+    pub(crate) fn pack_end(&self, pack: PackNumber) -> u32 {
+        self.ends.get(pack.0 as usize).copied().unwrap_or(0)
     }
 
     /// All packs that index files name.
@@ -205,6 +213,7 @@ impl IndexBuilder {
     pub fn new() -> Self {
         Self {
             packs: Vec::new(),
+            ends: Vec::new(),
             numbers: HashMap::new(),
             live: Tables::new(),
             marked: Tables::new(),
@@ -217,14 +226,27 @@ impl IndexBuilder {
     /// `Limit` with more than 2³² packs.
     pub fn add(&mut self, file: &IndexFile) -> Result<()> {
         for pack in &file.packs {
-            let number = self.number(pack.id)?;
+            let number = self.pack(pack)?;
             self.live.add(number, pack);
         }
         for pack in &file.packs_to_delete {
-            let number = self.number(pack.id)?;
+            let number = self.pack(pack)?;
             self.marked.add(number, pack);
         }
         Ok(())
+    }
+
+    fn pack(&mut self, pack: &IndexPack) -> Result<u32> {
+        let number = self.number(pack.id)?;
+        for blob in &pack.blobs {
+            let end = blob.offset.checked_add(blob.length).ok_or_else(|| {
+                let what = format!("index of pack {}", pack.id.short());
+                Error::corrupt(what, "a blob ends beyond 4 GiB")
+            })?;
+            let known = &mut self.ends[number as usize];
+            *known = end.max(*known);
+        }
+        Ok(number)
     }
 
     fn number(&mut self, id: Digest) -> Result<u32> {
@@ -234,6 +256,7 @@ impl IndexBuilder {
         let number = u32::try_from(self.packs.len())
             .map_err(|_| Error::new(ErrorKind::Limit, "the index names more than 2^32 packs"))?;
         self.packs.push(id);
+        self.ends.push(0);
         self.numbers.insert(id, number);
         Ok(number)
     }
@@ -243,7 +266,7 @@ impl IndexBuilder {
     pub fn finish(mut self) -> Index {
         self.live.sort();
         self.marked.sort();
-        Index { packs: self.packs, live: self.live, marked: self.marked }
+        Index { packs: self.packs, ends: self.ends, live: self.live, marked: self.marked }
     }
 }
 
@@ -262,5 +285,75 @@ impl Repository {
         })
         .await?;
         Ok(crate::layout::off_reactor(move || builder.finish()).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::PackedBlob;
+
+    fn blob(id: u8, kind: BlobKind, offset: u32) -> PackedBlob {
+        let uncompressed_length = (id % 2 == 0).then_some(1000);
+        PackedBlob { id: Digest([id; 32]), kind, offset, length: 100, uncompressed_length }
+    }
+
+    fn pack(id: u8, blobs: Vec<PackedBlob>) -> IndexPack {
+        IndexPack { id: Digest([id; 32]), blobs, time: None, size: None }
+    }
+
+    fn file(packs: Vec<IndexPack>, packs_to_delete: Vec<IndexPack>) -> IndexFile {
+        IndexFile { packs, packs_to_delete, ..IndexFile::default() }
+    }
+
+    fn index(files: &[IndexFile]) -> Index {
+        let mut builder = IndexBuilder::new();
+        for file in files {
+            builder.add(file).unwrap();
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn blobs_are_found_by_kind() {
+        let blobs = vec![blob(1, BlobKind::Data, 0), blob(2, BlobKind::Tree, 100)];
+        let index = index(&[file(vec![pack(9, blobs)], Vec::new())]);
+        assert!(index.contains(BlobKind::Data, &Digest([1; 32])));
+        assert!(!index.contains(BlobKind::Tree, &Digest([1; 32])));
+        let location = index.locate(BlobKind::Tree, &Digest([2; 32])).unwrap();
+        assert_eq!((location.offset, location.length, location.plain_length()), (100, 100, 1000));
+        assert_eq!(index.plain_length(BlobKind::Data, &Digest([1; 32])), Some(68));
+        assert_eq!(index.pack_id(location.pack), Digest([9; 32]));
+        assert_eq!((index.pack_end(location.pack), index.blobs_count()), (200, 2));
+        assert_eq!(index.locate(BlobKind::Data, &Digest([7; 32])), None);
+    }
+
+    #[test]
+    fn packs_to_delete_are_read_but_not_relied_on() {
+        let marked = pack(8, vec![blob(1, BlobKind::Data, 0), blob(3, BlobKind::Data, 100)]);
+        let live = pack(9, vec![blob(1, BlobKind::Data, 500)]);
+        let index = index(&[file(Vec::new(), vec![marked]), file(vec![live], Vec::new())]);
+        assert!(index.contains(BlobKind::Data, &Digest([1; 32])));
+        assert!(!index.contains(BlobKind::Data, &Digest([3; 32])));
+        assert_eq!(index.locate(BlobKind::Data, &Digest([1; 32])).unwrap().offset, 500);
+        assert_eq!(index.locate(BlobKind::Data, &Digest([3; 32])).unwrap().offset, 100);
+    }
+
+    #[test]
+    fn a_pack_in_two_files_counts_once() {
+        let one = file(vec![pack(9, vec![blob(1, BlobKind::Data, 0)])], Vec::new());
+        let index = index(&[one.clone(), one]);
+        assert_eq!((index.packs().count(), index.blobs_count()), (1, 1));
+    }
+
+    #[test]
+    fn a_blob_beyond_four_gib_is_refused() {
+        let far = file(vec![pack(9, vec![blob(1, BlobKind::Data, u32::MAX)])], Vec::new());
+        assert_eq!(IndexBuilder::new().add(&far).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_blob_takes_48_bytes() {
+        assert_eq!(size_of::<Record>(), 48);
     }
 }
