@@ -33,7 +33,6 @@ pub enum ErrorKind {
 }
 
 /// Why an operation failed: what it was, on which object, where, and the cause. Never holds a secret.
-#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     action: &'static str,
@@ -41,7 +40,6 @@ pub struct Error {
     location: String,
     cause: String,
     hint: Option<String>,
-    is_passing: bool,
     source: Option<Box<opendal::Error>>,
 }
 
@@ -54,8 +52,7 @@ impl Error {
         cause: impl Into<String>,
     ) -> Self {
         let (location, cause) = (location.to_owned(), cause.into());
-        let is_passing = false;
-        Self { kind, action, name: None, location, cause, hint: None, is_passing, source: None }
+        Self { kind, action, name: None, location, cause, hint: None, source: None }
     }
 
     /// An error that a service reported.
@@ -73,7 +70,6 @@ impl Error {
             location: location.to_owned(),
             cause: reason.cause,
             hint: reason.hint.map(str::to_owned),
-            is_passing: !error.is_permanent(),
             source: Some(Box::new(error)),
         }
     }
@@ -116,7 +112,6 @@ impl Error {
             }
             ErrorKind::Unsupported if self.hint.is_some() => Retry::AfterFix,
             ErrorKind::NotFound if self.hint.is_some() => Retry::AfterFix,
-            ErrorKind::Other if self.is_passing => Retry::Later,
             _ => Retry::Never,
         }
     }
@@ -139,6 +134,18 @@ impl Error {
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// Without the source, whose own text holds the headers of an answer and a trace.
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("text", &self.to_string())
+            .field("hint", &self.hint())
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +180,7 @@ struct Reason {
 
 impl Reason {
     fn of(error: &opendal::Error) -> Self {
-        if let Some(reason) = Self::of_s3_code(error.message()) {
+        if let Some(reason) = Self::of_s3_code(error) {
             return reason;
         }
         if let Some(reason) = Self::of_sources(error) {
@@ -190,6 +197,7 @@ impl Reason {
             opendal::ErrorKind::Unsupported => ErrorKind::Unsupported,
             opendal::ErrorKind::RateLimited => ErrorKind::Unreachable,
             _ if error.message().contains("timeout reached") => ErrorKind::Timeout,
+            // After the retries OpenDAL calls every error persistent; what is left here came over the network.
             _ if !error.is_permanent() => ErrorKind::Unreachable,
             _ => ErrorKind::Other,
         };
@@ -203,14 +211,30 @@ impl Reason {
     }
 
     /// The codes are those of the S3 API reference, "Error responses"; OpenDAL gives them in the text of the error.
-    fn of_s3_code(message: &str) -> Option<Self> {
+    fn of_s3_code(error: &opendal::Error) -> Option<Self> {
+        let message = error.message();
         let code = quoted(message, "S3Error { code: \"")?;
         let text = quoted(message, "message: \"").unwrap_or_default();
         let (kind, hint) = match code {
             "NoSuchBucket" => (ErrorKind::NotFound, "create the bucket, or correct its name"),
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" => {
+            // The last one is versitygw's.
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+            | "ExpiredToken"
+            | "XAdminUserNotFound" => {
                 (ErrorKind::PermissionDenied, "check the access key, the secret key and the region")
             }
+            "NotImplemented" => (
+                ErrorKind::Unsupported,
+                "if the server has no conditional writes, set the option conditional-writes to false",
+            ),
+            "InternalError" | "ServiceUnavailable" | "SlowDown" | "TooManyRequests"
+            | "OperationAborted" => (
+                ErrorKind::Unreachable,
+                "try again later; lower the option concurrency if it stays so",
+            ),
+            "RequestTimeout" => (ErrorKind::Timeout, "check the network"),
             "AuthorizationHeaderMalformed" | "PermanentRedirect" => {
                 (ErrorKind::PermissionDenied, "set the option region to the region of the bucket")
             }
@@ -224,7 +248,13 @@ impl Reason {
             "QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge" | "InsufficientCapacity" => {
                 (ErrorKind::NoSpace, "free space there, or choose another repository")
             }
-            _ => return None,
+            "NoSuchKey"
+            | "NotFound"
+            | "PreconditionFailed"
+            | "ConditionalRequestConflict"
+            | "InvalidRange" => return None,
+            // That of a missing object is above: nobody may conclude from any other that the object is missing.
+            _ => (ErrorKind::Other, "check the server and the bucket"),
         };
         Some(Self { kind, cause: one_line(&format!("{code}: {text}")), hint: Some(hint) })
     }
@@ -234,9 +264,8 @@ impl Reason {
         let mut source = StdError::source(error);
         for _ in 0..limits::CAUSES_MAX {
             let current = source?;
-            if let Some(error) = current.downcast_ref::<io::Error>()
-                && let Some(kind) = of_io(error)
-            {
+            if let Some(error) = current.downcast_ref::<io::Error>() {
+                let kind = of_io(error);
                 return Some(Self { kind, cause: one_line(&error.to_string()), hint: None });
             }
             if let Some(http) = current.downcast_ref::<reqwest::Error>()
@@ -252,8 +281,8 @@ impl Reason {
     fn of_http(error: &reqwest::Error) -> Option<Self> {
         let kind = match error {
             error if error.is_timeout() => ErrorKind::Timeout,
-            error if error.is_connect() || error.is_request() => ErrorKind::Unreachable,
-            _ => return None,
+            error if error.is_builder() => return None,
+            _ => ErrorKind::Unreachable,
         };
         let cause = one_line(&deepest(error));
         let hint = (cause.contains("certificate") || cause.contains("UnknownIssuer")).then_some(
@@ -263,8 +292,8 @@ impl Reason {
     }
 }
 
-fn of_io(error: &io::Error) -> Option<ErrorKind> {
-    Some(match error.kind() {
+fn of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             ErrorKind::PermissionDenied
@@ -281,8 +310,10 @@ fn of_io(error: &io::Error) -> Option<ErrorKind> {
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::StaleNetworkFileHandle => ErrorKind::Unreachable,
-        _ => return None,
-    })
+        io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        _ => ErrorKind::Other,
+    }
 }
 
 /// The message and the deepest cause.

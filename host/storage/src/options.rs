@@ -18,6 +18,7 @@ use crate::limits;
 /// | `write-timeout` | seconds for one upload | 300 |
 /// | `retries` | attempts after the first one | 5 |
 /// | `concurrency` | operations at a time | 32 |
+/// | `conditional-writes` | `false` for a server that cannot write only when a name is free: it is asked first | true |
 /// | `ca-certificate` | a PEM file of certificates to trust besides those of the system | none |
 ///
 /// S3 also takes credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE` and the
@@ -38,11 +39,19 @@ pub(crate) struct Tuning {
     pub(crate) write_timeout: Duration,
     pub(crate) retries: usize,
     pub(crate) concurrency: usize,
+    pub(crate) conditional_writes: bool,
     pub(crate) ca_certificate: Option<PathBuf>,
 }
 
-const TUNING: [&str; 6] =
-    ["timeout", "io-timeout", "write-timeout", "retries", "concurrency", "ca-certificate"];
+const TUNING: [&str; 7] = [
+    "timeout",
+    "io-timeout",
+    "write-timeout",
+    "retries",
+    "concurrency",
+    "conditional-writes",
+    "ca-certificate",
+];
 
 impl StorageOptions {
     /// No settings: the defaults.
@@ -100,6 +109,14 @@ impl StorageOptions {
             concurrency: self
                 .number(location, "concurrency", 1, limits::CONCURRENCY_MAX)?
                 .unwrap_or(limits::CONCURRENCY_DEFAULT),
+            conditional_writes: match self.get("conditional-writes") {
+                None | Some("true") => true,
+                Some("false") => false,
+                Some(_) => {
+                    let cause = "the option conditional-writes is neither true nor false";
+                    return Err(Error::new(ErrorKind::InvalidUrl, "use", location, cause));
+                }
+            },
             ca_certificate: self.get("ca-certificate").map(PathBuf::from),
         })
     }

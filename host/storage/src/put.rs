@@ -60,7 +60,7 @@ impl Storage {
     }
 
     async fn attempt(&self, name: &str, data: Buffer) -> Attempt {
-        let is_conditional = self.writes().info().capability().write_with_if_not_exists;
+        let is_conditional = self.has_conditional_writes();
         if !is_conditional {
             match self.writes().exists(name).await {
                 Ok(false) => {}

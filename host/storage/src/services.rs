@@ -79,6 +79,12 @@ pub fn schemes() -> &'static [Scheme] {
     TABLE
 }
 
+/// Whether objects are in folders that have to be made.
+pub(crate) fn has_folders(scheme: &str) -> bool {
+    let form = TABLE.iter().find(|one| one.name == scheme).map(|one| one.form);
+    matches!(form, Some(Form::Path | Form::Server))
+}
+
 /// # Errors
 /// The reason, when the scheme is not known or not built in.
 pub(crate) fn find(name: &str) -> Result<&'static Scheme, String> {

@@ -22,6 +22,7 @@ struct Inner {
     operators: Layered,
     tuning: Tuning,
     location: String,
+    scheme: &'static str,
 }
 
 /// An object in a listing.
@@ -54,7 +55,8 @@ impl Storage {
         let operator = services::operator(url, options)?;
         let context = operator.base_context().with_http_transport(transport);
         let operators = layers::layered(between(operator.with_context(context)), &tuning);
-        Ok(Self { inner: Arc::new(Inner { operators, tuning, location }) })
+        let scheme = url.scheme();
+        Ok(Self { inner: Arc::new(Inner { operators, tuning, location, scheme }) })
     }
 
     /// The location, safe to print.
@@ -72,7 +74,8 @@ impl Storage {
         for folder in folders {
             self.check_name("create", folder)?;
         }
-        if !self.reads().info().capability().create_dir {
+        // OpenDAL would make up folders as objects whose names end with `/`.
+        if !services::has_folders(self.inner.scheme) {
             return Ok(());
         }
         self.create_folder("/").await?;
@@ -137,6 +140,14 @@ impl Storage {
         let read = self.reads().read_with(name).range(range.clone()).await;
         let bytes = match read {
             Ok(buffer) => buffer.to_bytes(),
+            Err(error)
+                if error.message().contains("too little data")
+                    && self.ends_before(name, range.end).await =>
+            {
+                // OpenDAL tells it in no other way.
+                let cause = format!("it ends before byte {}", range.end);
+                return Err(self.own_error(ErrorKind::Corrupt, "read", name, cause));
+            }
             Err(error) => return Err(self.error("read", Some(name), error)),
         };
         if bytes.len() as u64 != wanted {
@@ -145,6 +156,11 @@ impl Storage {
             return Err(self.own_error(ErrorKind::Corrupt, "read", name, cause));
         }
         Ok(bytes)
+    }
+
+    /// A short answer may come from a broken connection or from a short object.
+    async fn ends_before(&self, name: &str, end: u64) -> bool {
+        self.reads().stat(name).await.is_ok_and(|metadata| metadata.content_length() < end)
     }
 
     /// Names every object in `folder` and below, in the order of their names; all of them for an empty `folder`.
@@ -164,6 +180,11 @@ impl Storage {
         let mut lister = self.reads().lister_with(&path).recursive(true).await.map_err(failed)?;
         let mut objects = Vec::new();
         while let Some(entry) = lister.try_next().await.map_err(failed)? {
+            if entry.metadata().mode() != EntryMode::DIR && name::fault(entry.path()).is_some() {
+                // Not an object of ours, nor one that could be asked for.
+                tracing::debug!(name = %entry.path().escape_debug(), "storage: left out of a listing");
+                continue;
+            }
             let metadata = match entry.metadata().mode() {
                 EntryMode::DIR => continue,
                 EntryMode::FILE => entry.metadata().clone(),
@@ -179,7 +200,7 @@ impl Storage {
                 return Err(self.own_error(ErrorKind::Unsupported, "list", &path, cause));
             }
         }
-        if objects.is_empty() && !self.reads().info().capability().create_dir {
+        if objects.is_empty() && self.inner.scheme != services::FS {
             self.check_that_something_is_here(folder).await?;
         }
         objects.sort_unstable();
@@ -206,11 +227,29 @@ impl Storage {
     pub async fn size(&self, name: &str) -> Result<u64, Error> {
         self.check_name("look at", name)?;
         let failed = |error| self.error("look at", Some(name), error);
-        let metadata = self.reads().stat(name).await.map_err(failed)?;
+        let metadata = match self.reads().stat(name).await {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == opendal::ErrorKind::NotFound => {
+                return Err(self.why_missing(name, failed(error)).await);
+            }
+            Err(error) => return Err(failed(error)),
+        };
         if metadata.is_dir() {
             return Err(self.own_error(ErrorKind::NotFound, "look at", name, "it is a folder"));
         }
         Ok(metadata.content_length())
+    }
+
+    /// HTTP gives no reason when it is asked for a size; asked for bytes, it tells a missing object from a missing bucket
+    /// or a wrong key.
+    async fn why_missing(&self, name: &str, missing: Error) -> Error {
+        if services::has_folders(self.inner.scheme) {
+            return missing;
+        }
+        match self.get_range(name, 0..1).await {
+            Err(error) if error.kind() != ErrorKind::Corrupt => error,
+            _ => missing,
+        }
     }
 
     /// Deletes an object, durably. One that is not there is not an error.
@@ -228,6 +267,11 @@ impl Storage {
 
     pub(crate) fn writes(&self) -> &opendal::Operator {
         &self.inner.operators.writes
+    }
+
+    pub(crate) fn has_conditional_writes(&self) -> bool {
+        self.inner.tuning.conditional_writes
+            && self.writes().info().capability().write_with_if_not_exists
     }
 
     pub(crate) fn retries(&self) -> usize {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
+use super::sync::Syncer;
 use crate::limits;
 
 /// Folders are for their owner only, like those of restic.
@@ -18,11 +19,12 @@ pub(super) struct Folder {
     root: PathBuf,
     /// Opened when first needed and kept, so that a disk which is unmounted or replaced later is noticed.
     opened: Mutex<Option<Arc<Dir>>>,
+    syncer: Syncer,
 }
 
 impl Folder {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, opened: Mutex::new(None) }
+        Self { root, opened: Mutex::new(None), syncer: Syncer::default() }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -49,6 +51,11 @@ impl Folder {
         }
     }
 
+    /// Makes the names in `parent`, which holds `path`, durable.
+    pub(super) fn sync_parent(&self, path: &str, parent: &Dir) -> io::Result<()> {
+        self.syncer.sync(path.rsplit_once('/').map_or("", |(parent, _)| parent), parent)
+    }
+
     /// Makes a folder and those on the way to it, durably. `/` is the folder itself.
     pub(super) fn create(&self, path: &str) -> io::Result<()> {
         let path = path.trim_matches('/');
@@ -56,6 +63,7 @@ impl Folder {
             return create_root(&self.root);
         }
         let mut parent = self.open()?;
+        let mut parent_path = String::new();
         for name in path.split('/') {
             let mut builder = DirBuilder::new();
             builder.mode(FOLDER_MODE);
@@ -65,8 +73,13 @@ impl Folder {
                 Err(error) => return Err(error),
             }
             // Also when it was there: its maker may have been stopped before it synced.
-            sync(&parent)?;
+            self.syncer.sync(&parent_path, &parent)?;
             parent = Arc::new(parent.open_dir(name)?);
+            parent_path = if parent_path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{parent_path}/{name}")
+            };
         }
         Ok(())
     }
@@ -106,18 +119,13 @@ impl Folder {
         self.open()?;
         let removed = self.parent(path).and_then(|(parent, name)| {
             parent.remove_file(name)?;
-            sync(&parent)
+            self.sync_parent(path, &parent)
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
     }
-}
-
-/// Makes what is in a folder durable: the names, not the content of the files.
-pub(super) fn sync(dir: &Dir) -> io::Result<()> {
-    Ok(rustix::fs::fsync(dir)?)
 }
 
 fn create_root(root: &Path) -> io::Result<()> {

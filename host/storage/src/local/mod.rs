@@ -8,6 +8,7 @@
 mod folder;
 mod list;
 mod new_file;
+mod sync;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use opendal::Buffer;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use super::folder::{Folder, sync};
+use super::folder::Folder;
 use crate::limits;
 use crate::name::TEMPORARY_PREFIX;
 
@@ -41,7 +41,7 @@ pub(super) fn write(folder: &Folder, path: &str, data: &Buffer) -> io::Result<()
             return Err(error);
         }
     }
-    sync(&parent).inspect_err(|_| {
+    folder.sync_parent(path, &parent).inspect_err(|_| {
         // It may be gone after a crash, so it must not look as if it were there.
         let _ = parent.remove_file(name);
     })

@@ -1,0 +1,114 @@
+//! What only folders of this machine have: modes, links, temporary files, full and read-only disks.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use lockgate_storage::{ErrorKind, Storage, StorageOptions};
+
+fn open(root: &Path) -> Storage {
+    Storage::open(&root.display().to_string().parse().unwrap(), &StorageOptions::new()).unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn objects_are_read_only_and_folders_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("new/repository");
+    let storage = open(&root);
+    storage.create_folders(&["data/ab", "data"]).await.unwrap();
+    storage.put("data/ab/object", vec![Bytes::from("x")]).await.unwrap();
+    assert_eq!(mode(&root), 0o700);
+    assert_eq!(mode(&root.join("data/ab")), 0o700);
+    assert_eq!(mode(&root.join("data/ab/object")), 0o400);
+    // Nothing but the object is left.
+    assert_eq!(fs::read_dir(root.join("data/ab")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_mounted_is_never_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("unmounted");
+    let storage = open(&root);
+    let error = storage.put("data/ab/object", vec![]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert_eq!(storage.delete("config").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!root.exists());
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_not_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    storage.put("config", vec![]).await.unwrap();
+    assert_eq!(storage.list("snapshots").await.unwrap_err().kind(), ErrorKind::NotFound);
+    storage.create_folders(&["snapshots"]).await.unwrap();
+    assert_eq!(storage.list("snapshots").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn links_do_not_lead_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+    fs::create_dir(&root).unwrap();
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "x").unwrap();
+    symlink(&outside, root.join("data")).unwrap();
+    symlink(outside.join("secret"), root.join("config")).unwrap();
+    let storage = open(&root);
+    assert!(storage.get("data/secret").await.is_err());
+    assert!(storage.get("config").await.is_err());
+    assert!(storage.list("data").await.is_err());
+    assert!(storage.list("").await.is_err());
+    assert!(storage.put("data/new", vec![]).await.is_err());
+    assert!(storage.delete("data/secret").await.is_err());
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_link_to_a_folder_does_not_make_a_listing_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    storage.put("data/object", vec![]).await.unwrap();
+    symlink("data", folder.path().join("more")).unwrap();
+    assert!(storage.list("").await.is_err());
+    assert_eq!(storage.list("data").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn temporary_files_are_not_listed_and_go_when_they_are_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    storage.put("data/object", vec![]).await.unwrap();
+    let (fresh, old) = (".lockgate-tmp-1-0-a", ".lockgate-tmp-1-1-b");
+    let foreign = "somebody-elses-tmp";
+    let day = Duration::from_secs(25 * 60 * 60);
+    for name in [fresh, old, foreign] {
+        let file = fs::File::create(folder.path().join("data").join(name)).unwrap();
+        if name != fresh {
+            file.set_modified(SystemTime::now() - day).unwrap();
+        }
+    }
+    let names: Vec<String> =
+        storage.list("data").await.unwrap().into_iter().map(|object| object.name).collect();
+    assert_eq!(names, ["data/object", "data/somebody-elses-tmp"]);
+    assert!(folder.path().join("data").join(fresh).exists());
+    assert!(folder.path().join("data").join(foreign).exists());
+    assert!(!folder.path().join("data").join(old).exists());
+}
+
+#[tokio::test]
+async fn a_file_without_a_last_name_is_not_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    storage.create_folders(&["data"]).await.unwrap();
+    assert_eq!(storage.get("data").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(storage.put("data", vec![]).await.is_err());
+    assert!(storage.delete("data").await.is_err());
+    assert!(folder.path().join("data").is_dir());
+}
