@@ -18,3 +18,39 @@ pub(crate) const LOADS_AT_A_TIME: usize = 16;
 
 /// Keys that a password is tried on: each try costs a noticeable time, and whoever writes to the storage can add keys.
 pub(crate) const KEYS_TRIED_MAX: usize = 20;
+
+/// KiB of sealed and plain bytes that all extractions of one reader have in memory at the same time.
+pub(crate) const EXTRACT_KIB_MAX: u32 = 128 * 1024;
+
+/// Sealed bytes that are fetched at once: a whole pack of the usual size.
+pub(crate) const REGION_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Plain bytes that one region may expand to before it is cut.
+pub(crate) const REGION_PLAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Bytes that nobody asked for and that are still fetched, because another request would cost more.
+pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
+
+/// Regions that are on their way at the same time.
+pub(crate) const REGIONS_AT_A_TIME: usize = 8;
+
+/// Blobs of an extraction that are planned at the same time: about 5 MB of memory, 64 GiB of content.
+pub(crate) const PIECES_AT_A_TIME: usize = 64 * 1024;
+
+/// Plain bytes that a stream of content has ahead of its reader.
+pub(crate) const READ_AHEAD_BYTES_MAX: u64 = 12 * 1024 * 1024;
+
+/// Blobs that a stream of content has ahead of its reader.
+pub(crate) const READ_AHEAD_BLOBS_MAX: usize = 64;
+
+/// Trees are fetched with their neighbours in pieces of this many sealed bytes.
+pub(crate) const TREE_WINDOW_BYTES: u32 = 512 * 1024;
+
+/// Sealed bytes of tree packs that a reader keeps.
+pub(crate) const TREE_WINDOWS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Plain bytes of trees that a reader keeps.
+pub(crate) const TREE_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Trees that a walk fetches before they are reached.
+pub(crate) const TREES_AHEAD_MAX: usize = 8;

@@ -1,0 +1,73 @@
+//! From sealed bytes to blobs that are what their names say.
+
+use lockgate_types::Digest;
+
+use crate::compress::Expander;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::BlobKind;
+use crate::hash::{Engine, sha256};
+use crate::index::Location;
+use crate::limits;
+use crate::seal::MasterKey;
+
+/// Opens blob after blob. One per piece of work.
+pub(super) struct Opener<'a> {
+    key: &'a MasterKey,
+    expander: Option<Expander>,
+    shrunken: Vec<u8>,
+}
+
+impl<'a> Opener<'a> {
+    pub(super) fn new(key: &'a MasterKey) -> Self {
+        Self { key, expander: None, shrunken: Vec::new() }
+    }
+
+    /// The plain bytes, authenticated, but not yet compared with a name.
+    pub(super) fn open(&mut self, sealed: &[u8], location: &Location) -> Result<Vec<u8>> {
+        let mut plain = Vec::new();
+        let Some(length) = location.uncompressed_length else {
+            self.key
+                .open_into(sealed, &mut plain)
+                .map_err(|source| Error::corrupt("a blob", source))?;
+            return Ok(plain);
+        };
+        let length = length as usize;
+        if length > limits::BLOB_BYTES_MAX {
+            return Err(Error::new(ErrorKind::Limit, format!("a blob has {length} bytes")));
+        }
+        self.key
+            .open_into(sealed, &mut self.shrunken)
+            .map_err(|source| Error::corrupt("a blob", source))?;
+        if self.expander.is_none() {
+            self.expander = Some(Expander::new()?);
+        }
+        if let Some(expander) = &mut self.expander {
+            expander.expand(&self.shrunken, length, &mut plain)?;
+        }
+        Ok(plain)
+    }
+}
+
+/// Compares `blobs` with the names they should have; all at once where the CPU is faster so.
+pub(super) fn verify(engine: Engine, blobs: &[(Digest, &[u8])]) -> Result<()> {
+    // With fewer messages most lanes would be idle, and one alone is faster than a lane.
+    let digests = if blobs.len() * 4 >= engine.lanes() {
+        engine.digests(&blobs.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>())
+    } else {
+        blobs.iter().map(|(_, bytes)| sha256(bytes)).collect()
+    };
+    for ((id, _), digest) in blobs.iter().zip(digests) {
+        if *id != digest {
+            return Err(Error::corrupt(format!("blob {}", id.short()), "its SHA-256 is another"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn missing(kind: BlobKind, id: &Digest) -> Error {
+    let kind = match kind {
+        BlobKind::Data => "data",
+        BlobKind::Tree => "tree",
+    };
+    Error::corrupt("repository", format!("no pack holds {kind} blob {}", id.short()))
+}

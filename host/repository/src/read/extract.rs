@@ -1,0 +1,171 @@
+//! Whole files: many at once, each region of a pack fetched once.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use lockgate_types::Digest;
+
+use super::Reader;
+use super::blobs::{Opener, verify};
+use super::region::{Region, plan};
+use super::sparse::write_sparse;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{BlobKind, Node};
+use crate::index::Location;
+use crate::layout::{off_reactor, pack_name};
+use crate::limits;
+
+/// A file that is written.
+struct Target {
+    node: Node,
+    file: File,
+    offset: u64,
+    /// What is not written reads as zeros: only of ordinary files.
+    has_holes: bool,
+}
+
+/// Where a blob belongs.
+struct Piece {
+    location: Location,
+    id: Digest,
+    target: u32,
+    position: u64,
+}
+
+/// What one round of work shares.
+struct Round {
+    targets: Arc<Vec<Target>>,
+    /// By pack and offset.
+    pieces: Vec<Piece>,
+}
+
+pub(super) async fn extract(reader: &Reader, files: Vec<(Node, File, u64)>) -> Result<u64> {
+    let planner = reader.clone();
+    let (targets, total) = off_reactor(move || prepare(&planner, files)).await?;
+    let targets = Arc::new(targets);
+    let mut pieces = Vec::new();
+    for (number, target) in (0u32..).zip(targets.iter()) {
+        let mut position = target.offset;
+        for id in target.node.blobs() {
+            let location = reader.locate(BlobKind::Data, id)?;
+            pieces.push(Piece { location, id: *id, target: number, position });
+            position += u64::from(location.plain_length());
+            if pieces.len() == limits::PIECES_AT_A_TIME {
+                let pieces = std::mem::take(&mut pieces);
+                extract_pieces(reader, Arc::clone(&targets), pieces).await?;
+            }
+        }
+    }
+    extract_pieces(reader, targets, pieces).await?;
+    Ok(total)
+}
+
+/// Gives all files their final lengths, so that whatever is not written is a hole.
+fn prepare(reader: &Reader, files: Vec<(Node, File, u64)>) -> Result<(Vec<Target>, u64)> {
+    let mut targets = Vec::with_capacity(files.len());
+    let mut total = 0;
+    for (node, file, offset) in files {
+        let named = |error: Error| error.at(format_args!("content of {:?}", name_of(&node)));
+        let mut length = 0u64;
+        for id in node.blobs() {
+            let location = reader.locate(BlobKind::Data, id).map_err(named)?;
+            length += u64::from(location.plain_length());
+        }
+        if length != node.size {
+            let why = format!("its blobs have {length} bytes, its node says {}", node.size);
+            return Err(Error::corrupt(format!("content of {:?}", name_of(&node)), why));
+        }
+        let has_holes = size(&file, offset, length)
+            .map_err(|source| Error::io(format_args!("target for {:?}", name_of(&node)), source))?;
+        total += length;
+        targets.push(Target { node, file, offset, has_holes });
+    }
+    Ok((targets, total))
+}
+
+fn size(file: &File, offset: u64, length: u64) -> std::io::Result<bool> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(false);
+    }
+    if metadata.len() > offset {
+        // What was there must not shine through a hole.
+        file.set_len(offset)?;
+    }
+    if offset + length > 0 {
+        file.set_len(offset + length)?;
+    }
+    Ok(true)
+}
+
+fn name_of(node: &Node) -> String {
+    node.name.escape_ascii().to_string()
+}
+
+async fn extract_pieces(
+    reader: &Reader,
+    targets: Arc<Vec<Target>>,
+    mut pieces: Vec<Piece>,
+) -> Result<()> {
+    pieces.sort_unstable_by_key(|piece| (piece.location.pack, piece.location.offset, piece.id));
+    let regions = plan(pieces.iter().map(|piece| &piece.location));
+    let round = Arc::new(Round { targets, pieces });
+    futures::stream::iter(regions)
+        .map(|region| extract_region(reader, &round, region))
+        .buffer_unordered(limits::REGIONS_AT_A_TIME)
+        .try_collect()
+        .await
+}
+
+async fn extract_region(reader: &Reader, round: &Arc<Round>, region: Region) -> Result<()> {
+    let permit = reader.inner.memory.acquire_many(region.memory_kib()).await;
+    let _permit = permit
+        .map_err(|source| Error::new(ErrorKind::Cancelled, "reader closed").with_source(source))?;
+    let name = pack_name(&reader.inner.index.pack_id(region.pack));
+    let sealed = reader.inner.repository.storage().get_range(&name, region.bytes.clone()).await?;
+    let (reader, round) = (reader.clone(), Arc::clone(round));
+    off_reactor(move || write_region(&reader, &round, &region, sealed))
+        .await
+        .map_err(|error| error.at(name))
+}
+
+fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) -> Result<()> {
+    let pieces = round.pieces.get(region.wanted.clone()).unwrap_or_default();
+    let mut opener = Opener::new(reader.inner.repository.key());
+    let same_blob = |left: &Piece, right: &Piece| left.location == right.location;
+    let mut blobs = Vec::new();
+    for group in pieces.chunk_by(same_blob) {
+        let Some(first) = group.first() else { continue };
+        let bytes = sealed
+            .get(region.place(&first.location))
+            .ok_or_else(|| Error::corrupt("index", "a blob lies outside of its pack"))?;
+        let plain = opener.open(bytes, &first.location)?;
+        if plain.len() != first.location.plain_length() as usize {
+            let what = format!("blob {}", first.id.short());
+            return Err(Error::corrupt(what, "its length is not that of the index"));
+        }
+        blobs.push((first.id, plain));
+    }
+    drop(sealed);
+    let named: Vec<(Digest, &[u8])> = blobs.iter().map(|(id, plain)| (*id, &**plain)).collect();
+    verify(reader.inner.engine, &named)?;
+    for (group, (_, plain)) in pieces.chunk_by(same_blob).zip(&blobs) {
+        for piece in group {
+            write_piece(round, piece, plain)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_piece(round: &Round, piece: &Piece, plain: &[u8]) -> Result<()> {
+    let Some(target) = round.targets.get(piece.target as usize) else { return Ok(()) };
+    let written = if target.has_holes {
+        write_sparse(&target.file, plain, piece.position)
+    } else {
+        target.file.write_all_at(plain, piece.position)
+    };
+    written.map_err(|source| Error::io(format!("target for {:?}", name_of(&target.node)), source))
+}
