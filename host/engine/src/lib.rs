@@ -1,1 +1,28 @@
-//! Not written yet.
+//! The order in which a backup or a restore happens, and nothing else: every stage is done by another crate.
+//!
+//! Backup: plan → admit → launch → begin → join → release → export → (chunk, seal, pack, put) → index → commit → end.
+//! Restore: select → verify → admit → launch → preview → locate → get → open → import → end → compare.
+//!
+//! Functions here block the calling thread; waiting for storage happens on the runtime that the caller lends.
+
+#![forbid(unsafe_code)]
+
+pub mod backup;
+mod cancel;
+pub mod configuration;
+mod error;
+mod host;
+mod lanes;
+mod manifest;
+mod plugins;
+mod progress;
+pub mod repositories;
+pub mod restore;
+
+pub use cancel::Cancel;
+pub use error::{Error, ErrorKind, Result};
+pub use host::{Host, HostOptions};
+pub use lockgate_sandbox::{Level, WorkerCommand, worker_main};
+pub use manifest::{MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest};
+pub use plugins::{Plugin, Plugins};
+pub use progress::{Event, Observe, Progress, Totals};

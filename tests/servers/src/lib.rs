@@ -15,4 +15,4 @@ mod tools;
 pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};
 pub use s3::S3Server;
-pub use tools::{restic, versitygw};
+pub use tools::{restic, tools_folder, versitygw};

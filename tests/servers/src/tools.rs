@@ -51,7 +51,7 @@ pub fn versitygw() -> Result<PathBuf> {
 
 impl Tool {
     fn path(&self) -> Result<PathBuf> {
-        let folder = cache()?.join(format!("{}-{}", self.name, self.version));
+        let folder = tools_folder()?.join(format!("{}-{}", self.name, self.version));
         let program = folder.join(self.name);
         if program.is_file() {
             return Ok(program);
@@ -88,8 +88,11 @@ impl Tool {
     }
 }
 
-/// `$LOCKGATE_CACHE`, or `lockgate` in the user's cache folder; in it, `tools`.
-fn cache() -> Result<PathBuf> {
+/// Where tools that were built are kept: `tools` in `$LOCKGATE_CACHE`, or in `lockgate` in the user's cache folder.
+///
+/// # Errors
+/// When no variable names a folder.
+pub fn tools_folder() -> Result<PathBuf> {
     let named =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = named("LOCKGATE_CACHE")

@@ -1,6 +1,8 @@
 //! Compression of blobs with zstd: contexts that are used again, and an early look that spares the work on what will not
 //! shrink.
 
+use std::str::FromStr;
+
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +33,26 @@ impl Compression {
             Self::Better => Some(9),
             Self::Max => Some(19),
         }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    /// `off`, `fastest`, `auto`, `better` or `max`.
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "off" => Self::Off,
+            "fastest" => Self::Fastest,
+            "auto" => Self::Auto,
+            "better" => Self::Better,
+            "max" => Self::Max,
+            _ => {
+                let text = text.escape_debug();
+                let message = format!("`{text}` is no compression: expected off, fastest, auto, better or max");
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+        })
     }
 }
 

@@ -1,0 +1,72 @@
+use clap::Args;
+use lockgate_engine::{Manifest, Result, read_manifest};
+use lockgate_repository::Snapshot;
+use serde_json::json;
+
+use super::snapshots::{time, to_json};
+use crate::context::Context;
+use crate::exit::{self, Exit};
+use crate::{output, words};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// `latest`, `latest~N`, or the start of an id
+    #[arg(default_value = "latest")]
+    snapshot: String,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
+    let location = context.location(None)?;
+    let (snapshot, manifest) = context.runtime.block_on(async {
+        let repository = location.open().await?;
+        let snapshot = repository.snapshot(&arguments.snapshot).await?;
+        let reader = repository.reader().await?;
+        let manifest = read_manifest(&reader, &snapshot).await?;
+        Ok::<_, lockgate_engine::Error>((snapshot, manifest))
+    })?;
+    if context.json {
+        output::message("summary", json!({ "snapshot": to_json(&snapshot), "manifest": manifest }));
+        return Ok(exit::OK);
+    }
+    print_snapshot(&snapshot);
+    match &manifest {
+        Some(manifest) => print_manifest(manifest),
+        None => output::line("not written by lockgate: restore its files with --target"),
+    }
+    Ok(exit::OK)
+}
+
+fn print_snapshot(snapshot: &Snapshot) {
+    output::line(format!("snapshot {}", snapshot.id));
+    output::line(format!("time     {} on {}", time(snapshot), snapshot.hostname));
+    output::line(format!("paths    {}", snapshot.paths.join(" ")));
+    if !snapshot.tags.is_empty() {
+        output::line(format!("tags     {}", snapshot.tags.join(" ")));
+    }
+}
+
+fn print_manifest(manifest: &Manifest) {
+    let plugin = &manifest.plugin;
+    output::line(format!("source   {}", manifest.source));
+    output::line(format!(
+        "plugin   {} {} ({})",
+        plugin.name,
+        plugin.version,
+        plugin.digest.short()
+    ));
+    for grant in &plugin.grants {
+        output::line(format!("could    {grant}"));
+    }
+    output::line(format!("point    {}", manifest.consistency));
+    for (key, value) in &manifest.attributes {
+        output::line(format!("         {key}: {value}"));
+    }
+    for what in &manifest.not_saved {
+        output::line(format!("not saved: {what}"));
+    }
+    output::line(format!("{:12} {:>14} {:>12}  part", "kind", "items", "bytes"));
+    for part in &manifest.parts {
+        let (items, bytes) = (words::count(part.items), words::bytes(part.bytes));
+        output::line(format!("{:12} {items:>14} {bytes:>12}  {}", part.kind, part.id));
+    }
+}

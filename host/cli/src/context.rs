@@ -1,0 +1,218 @@
+use std::env;
+use std::fs;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lockgate_engine::configuration::{self, Configuration, Secret, Source};
+use lockgate_engine::repositories::Location;
+use lockgate_engine::{
+    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Result, WorkerCommand,
+};
+use lockgate_types::Name;
+use tokio::runtime::Runtime;
+
+use crate::arguments::Global;
+
+/// What a command works with: the arguments that all have, the configuration, and the runtime.
+pub struct Context {
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: u8,
+    pub configuration: Configuration,
+    pub configuration_path: Option<PathBuf>,
+    pub runtime: Runtime,
+    pub cancel: Cancel,
+    repository: Option<String>,
+    password: Option<Secret>,
+    plugins: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+impl Context {
+    /// Reads the configuration, unless the command wants to do that itself, and starts the runtime.
+    pub fn new(global: &Global, lenient: bool) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Failed, format!("runtime: {error}")))?;
+        let context = Self {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            configuration: if lenient {
+                Configuration::default()
+            } else {
+                read_configuration(global)?
+            },
+            configuration_path: global.config.clone(),
+            cancel: stop_on_signals(&runtime),
+            runtime,
+            repository: repository(global)?,
+            password: password(global),
+            plugins: global.plugins.clone(),
+            cache: global.cache.clone(),
+        };
+        Ok(context)
+    }
+
+    /// Whether progress bars make sense: a person is looking.
+    pub fn shows_progress(&self) -> bool {
+        !self.json && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// The repository that the arguments name, else the one of `source`, else the only one.
+    pub fn location(&self, source: Option<&Source>) -> Result<Location> {
+        let settings = match &self.repository {
+            Some(named) => self.named_repository(named)?,
+            None => self.default_repository(source)?,
+        };
+        let mut location = Location::new(settings);
+        location.password.clone_from(&self.password);
+        Ok(location)
+    }
+
+    fn named_repository(&self, named: &str) -> Result<configuration::Repository> {
+        let configured =
+            named.parse::<Name>().ok().and_then(|name| self.configuration.repositories.get(&name));
+        match configured {
+            Some(settings) => Ok(settings.clone()),
+            None if named.contains(':') || named.starts_with('/') => {
+                Ok(configuration::Repository::at(named.to_owned()))
+            }
+            None => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("there is no repository {named} in the configuration"),
+            )
+            .with_hint("name one of the configuration, or a location such as fs:/srv/backup")),
+        }
+    }
+
+    fn default_repository(&self, source: Option<&Source>) -> Result<configuration::Repository> {
+        let repositories = &self.configuration.repositories;
+        let named = source.and_then(|source| source.repository.as_ref());
+        let only = if repositories.len() == 1 { repositories.values().next() } else { None };
+        named.and_then(|name| repositories.get(name)).or(only).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Configuration, "which repository?").with_hint(
+                "give --repository, or LOCKGATE_REPOSITORY, or a configuration with one repository",
+            )
+        })
+    }
+
+    /// The source of that name.
+    pub fn source(&self, name: &str) -> Result<(&Name, &Source)> {
+        let found = self.configuration.sources.iter().find(|(known, _)| known.as_str() == name);
+        found.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("there is no source {name} in the configuration"),
+            )
+            .with_hint("`lockgate config check` lists the sources")
+        })
+    }
+
+    /// What runs plugins here.
+    pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
+        let program = env::current_exe()
+            .map_err(|error| Error::new(ErrorKind::Failed, format!("own program file: {error}")))?;
+        Ok(Host::new(HostOptions {
+            runtime: self.runtime.handle().clone(),
+            plugins: self.plugin_folder(&program),
+            cache: self.cache.clone().unwrap_or_else(cache_folder).join("code"),
+            worker: WorkerCommand { program, arguments: vec![crate::WORKER.into()] },
+            observer,
+            cancel: self.cancel.clone(),
+        }))
+    }
+
+    fn plugin_folder(&self, program: &Path) -> PathBuf {
+        let beside =
+            program.parent().map(|folder| folder.join("plugins")).filter(|folder| folder.is_dir());
+        self.plugins
+            .clone()
+            .or_else(|| self.configuration.plugins.clone())
+            .or(beside)
+            .unwrap_or_else(|| {
+                user_folder("XDG_DATA_HOME", ".local/share").join("lockgate/plugins")
+            })
+    }
+}
+
+fn repository(global: &Global) -> Result<Option<String>> {
+    let Some(path) = global.repository_file.as_ref().filter(|_| global.repository.is_none()) else {
+        return Ok(global.repository.clone());
+    };
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::new(ErrorKind::Configuration, format!("repository file {}: {error}", path.display()))
+    })?;
+    Ok(text.lines().next().map(|line| line.trim().to_owned()))
+}
+
+fn password(global: &Global) -> Option<Secret> {
+    let file = global.password_file.clone().map(Secret::File);
+    let words = |command: &String| command.split_whitespace().map(str::to_owned).collect();
+    let command = global.password_command.as_ref().map(|command| Secret::Command(words(command)));
+    let variable =
+        env::var_os("LOCKGATE_PASSWORD").map(|_| Secret::Variable("LOCKGATE_PASSWORD".to_owned()));
+    file.or(command).or(variable)
+}
+
+/// Where the configuration is: the one that was named, the user's, or the system's. None when there is none.
+pub fn configuration_file(global: Option<&PathBuf>) -> Option<PathBuf> {
+    let user = user_folder("XDG_CONFIG_HOME", ".config").join("lockgate/config.toml");
+    let system = PathBuf::from("/etc/lockgate/config.toml");
+    global.cloned().or_else(|| [user, system].into_iter().find(|path| path.exists()))
+}
+
+fn read_configuration(global: &Global) -> Result<Configuration> {
+    let Some(path) = configuration_file(global.config.as_ref()) else {
+        return Ok(Configuration::default());
+    };
+    let wrong = |cause: String| {
+        Error::new(ErrorKind::Configuration, format!("configuration {}: {cause}", path.display()))
+    };
+    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    configuration::parse(&text).map_err(|mistakes| {
+        let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        let more = match mistakes.len() {
+            0 | 1 => String::new(),
+            all => format!(" (and {} more)", all - 1),
+        };
+        wrong(format!("{first}{more}")).with_hint("`lockgate config check` explains each mistake")
+    })
+}
+
+fn user_folder(variable: &str, below_home: &str) -> PathBuf {
+    let home =
+        || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(below_home);
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(home)
+}
+
+fn cache_folder() -> PathBuf {
+    user_folder("XDG_CACHE_HOME", ".cache").join("lockgate")
+}
+
+/// The first SIGINT or SIGTERM stops the run cleanly, the second one at once.
+fn stop_on_signals(runtime: &Runtime) -> Cancel {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    let _entered = runtime.enter();
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return cancel;
+    };
+    // Lives as long as the process: the runtime drops it.
+    runtime.spawn(async move {
+        for first in [true, false] {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            if first {
+                let stop = stop.clone();
+                tokio::task::spawn_blocking(move || stop.cancel());
+            }
+        }
+        std::process::exit(i32::from(crate::exit::INTERRUPTED.code));
+    });
+    cancel
+}

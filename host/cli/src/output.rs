@@ -1,0 +1,61 @@
+//! Results on standard output, everything else on standard error.
+
+use std::io::{self, Write as _};
+
+use lockgate_engine::Error;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::arguments::Global;
+use crate::exit;
+
+/// Prints one line of a result.
+pub fn line(text: impl AsRef<str>) {
+    // A reader that went away (`| head`) is no error.
+    writeln!(io::stdout().lock(), "{}", text.as_ref()).ok();
+}
+
+/// Prints one line for the person who watches.
+pub fn note(text: impl AsRef<str>) {
+    writeln!(io::stderr().lock(), "{}", text.as_ref()).ok();
+}
+
+/// Prints one JSON message.
+pub fn message(message_type: &str, body: impl Serialize) {
+    let mut object = match serde_json::to_value(body) {
+        Ok(Value::Object(object)) => object,
+        Ok(other) => serde_json::Map::from_iter([("value".to_owned(), other)]),
+        Err(error) => serde_json::Map::from_iter([("error".to_owned(), error.to_string().into())]),
+    };
+    object.insert("message_type".to_owned(), message_type.into());
+    line(Value::Object(object).to_string());
+}
+
+/// Prints an error as one line, with the next step behind it.
+pub fn print_error(error: &Error, json: bool) {
+    if json {
+        let code = exit::code(error).code;
+        message(
+            "exit_error",
+            json!({ "code": code, "message": error.to_string(), "hint": error.hint() }),
+        );
+        return;
+    }
+    match error.hint() {
+        Some(hint) => note(format!("lockgate: {error} (hint: {hint})")),
+        None => note(format!("lockgate: {error}")),
+    }
+}
+
+/// Sends the host's own logs to standard error, as much as the arguments or `LOCKGATE_LOG` ask for.
+pub fn start_logging(global: &Global) {
+    let level = match global.verbose {
+        0 => "error",
+        1 => "lockgate=info,warn",
+        2 => "lockgate=debug,info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+}

@@ -1,0 +1,106 @@
+use std::collections::BTreeSet;
+
+use lockgate_repository::Snapshot;
+use lockgate_types::{EntryPath, Part};
+
+use super::{BackupJob, Parent};
+use crate::progress::Event;
+use crate::{Error, ErrorKind, Host, Result};
+
+/// Most parts of one plan; a plugin with more should make its parts larger.
+const PARTS_MAX: usize = 1_000_000;
+
+/// The newest snapshot of the same source from the same host.
+pub(super) fn parent(host: &Host, job: &BackupJob<'_>) -> Result<Option<Parent>> {
+    let folder = format!("/{}", job.name);
+    let of_this_source = |snapshot: &Snapshot| {
+        snapshot.paths == [folder.as_str()] && snapshot.hostname == job.hostname
+    };
+    host.runtime.block_on(async {
+        let snapshots = job.repository.snapshots().await?;
+        let newest = snapshots
+            .into_iter()
+            .filter(of_this_source)
+            .max_by_key(|snapshot| snapshot.time.clone());
+        match newest {
+            None => Ok(None),
+            Some(snapshot) => {
+                Parent::open(job.repository, snapshot, host.runtime.clone()).await.map(Some)
+            }
+        }
+    })
+}
+
+/// Refuses a plan that could not be stored: names that are no paths, one twice or inside another, or the manifest's folder.
+pub(super) fn review(parts: &[Part], wanted: &[String]) -> Result<()> {
+    let refuse = |message: String| {
+        Err(Error::new(ErrorKind::Failed, format!("the plugin's plan: {message}")))
+    };
+    if parts.len() > PARTS_MAX {
+        return refuse(format!("{} parts are more than {PARTS_MAX}", parts.len()));
+    }
+    let mut paths = BTreeSet::new();
+    for part in parts {
+        let path = match EntryPath::try_from(part.id.as_str()) {
+            Ok(path) if path.is_root() => return refuse("a part without a name".to_owned()),
+            Ok(path) => path,
+            Err(error) => return refuse(error.to_string()),
+        };
+        if path.components().next() == Some(b".lockgate") {
+            return refuse(format!("part {path} is in the folder of the manifest"));
+        }
+        if !paths.insert(path.clone()) {
+            return refuse(format!("part {path} twice"));
+        }
+    }
+    // Depth first, a folder stands right before what it holds.
+    let pairs = paths.iter().zip(paths.iter().skip(1));
+    if let Some((outer, inner)) =
+        pairs.into_iter().find(|(outer, inner)| inner.strip_prefix(outer).is_some())
+    {
+        return refuse(format!("part {inner} is inside part {outer}"));
+    }
+    for id in wanted {
+        if !parts.iter().any(|part| &part.id == id) {
+            return Err(Error::new(ErrorKind::NotFound, format!("the source has no part {id}")));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn announce(parts: &[Part]) -> Event<'static> {
+    let bytes = parts.iter().map(|part| part.bytes_estimate).sum::<Option<u64>>();
+    Event::Planned { parts: u64::try_from(parts.len()).unwrap_or(u64::MAX), bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(ids: &[&str]) -> Vec<Part> {
+        let part = |id: &&str| Part {
+            id: (*id).to_owned(),
+            kind: "table".to_owned(),
+            bytes_estimate: None,
+            items_estimate: None,
+            attributes: lockgate_types::Attributes::new(),
+        };
+        ids.iter().map(part).collect()
+    }
+
+    #[test]
+    fn plans_that_could_not_be_stored_are_refused() {
+        assert!(review(&plan(&["shop/a", "shop/b", "shop/a-b"]), &[]).is_ok());
+        for ids in
+            [&["a", "a"][..], &["a", "a/b"], &[""], &["../a"], &[".lockgate"], &[".lockgate/x"]]
+        {
+            assert!(review(&plan(ids), &[]).is_err(), "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn a_wanted_part_that_is_not_there_is_named() {
+        let error = review(&plan(&["a"]), &["b".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "the source has no part b");
+    }
+}

@@ -1,0 +1,168 @@
+//! The one configuration file: repositories and sources, in TOML.
+//!
+//! The file names where secrets are found and never holds one.
+
+mod parse;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use lockgate_sandbox::Limits;
+use lockgate_trust::{CredentialGrant, EndpointGrant, FolderGrant, Grants};
+use lockgate_types::Name;
+use serde::Deserialize;
+
+pub use parse::{Mistake, parse};
+pub use secret::{Secret, SecretError};
+
+/// The configuration file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Configuration {
+    /// Folder with the plugins' components, instead of the one that was installed.
+    pub plugins: Option<PathBuf>,
+    /// Where backups are kept, by name.
+    pub repositories: BTreeMap<Name, Repository>,
+    /// What is backed up, by name.
+    pub sources: BTreeMap<Name, Source>,
+}
+
+/// Where backups are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Repository {
+    /// For example `fs:/srv/backup` or `s3:https://host/bucket/folder`.
+    pub url: String,
+    /// A file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+    /// An environment variable that holds the password.
+    pub password_variable: Option<String>,
+    /// A command whose first line of output is the password; no shell.
+    pub password_command: Option<Vec<String>>,
+    /// Options of the storage service, for example `region`.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// How new data is written.
+    #[serde(default)]
+    pub write: Write,
+}
+
+/// How new data is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Write {
+    /// `off`, `fastest`, `auto`, `better` or `max`.
+    pub compression: String,
+    /// Open every sealed chunk again before it is stored.
+    pub verify: bool,
+    /// Size at which a pack is complete, in MiB.
+    pub pack_mib: u32,
+    /// Memory for chunks and packs on their way, in MiB.
+    pub memory_mib: u32,
+    /// Packs that are uploaded at once.
+    pub uploads: u32,
+}
+
+impl Default for Write {
+    fn default() -> Self {
+        Self {
+            compression: "auto".to_owned(),
+            verify: true,
+            pack_mib: 16,
+            memory_mib: 192,
+            uploads: 4,
+        }
+    }
+}
+
+/// What is backed up: a plugin, what it may reach, and its own settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Source {
+    /// Name of a component in the plugins' folder, or the path of one.
+    pub plugin: String,
+    /// The repository; may be left out when there is only one.
+    pub repository: Option<Name>,
+    /// Parts that are exported or imported at once.
+    #[serde(default = "parallel_default")]
+    pub parallel: u32,
+    /// Servers that the plugin may reach.
+    #[serde(default)]
+    pub endpoints: BTreeMap<Name, EndpointGrant>,
+    /// Folders that the plugin may look at.
+    #[serde(default)]
+    pub folders: BTreeMap<Name, FolderGrant>,
+    /// Credentials that answer challenges for the plugin.
+    #[serde(default)]
+    pub credentials: BTreeMap<Name, CredentialGrant>,
+    /// Whether the plugin may read the clock.
+    #[serde(default)]
+    pub clock: bool,
+    /// Whether the plugin gets random bytes.
+    #[serde(default)]
+    pub random: bool,
+    /// What the plugin may use up.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The plugin's own settings.
+    #[serde(default)]
+    pub config: toml::Table,
+}
+
+impl Repository {
+    /// A repository of which only the location is known.
+    #[must_use]
+    pub fn at(url: String) -> Self {
+        Self {
+            url,
+            password_file: None,
+            password_variable: None,
+            password_command: None,
+            options: BTreeMap::new(),
+            write: Write::default(),
+        }
+    }
+}
+
+fn parallel_default() -> u32 {
+    4
+}
+
+impl Source {
+    /// The source that backs up one folder, granted under `name`.
+    #[must_use]
+    pub fn of_folder(name: Name, path: PathBuf) -> Self {
+        let grant = FolderGrant { path, access: lockgate_trust::Access::Read };
+        Self {
+            plugin: "files".to_owned(),
+            repository: None,
+            parallel: parallel_default(),
+            endpoints: BTreeMap::new(),
+            folders: BTreeMap::from([(name, grant)]),
+            credentials: BTreeMap::new(),
+            clock: false,
+            random: false,
+            limits: Limits::default(),
+            config: toml::Table::new(),
+        }
+    }
+
+    /// Everything that the operator lets the plugin reach.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants {
+            endpoints: self.endpoints.clone(),
+            folders: self.folders.clone(),
+            credentials: self.credentials.clone(),
+            clock: self.clock,
+            random: self.random,
+        }
+    }
+
+    /// The plugin's own settings as the contract hands them over: JSON.
+    #[must_use]
+    pub fn config_json(&self) -> String {
+        serde_json::to_string(&self.config).unwrap_or_else(|_| "{}".to_owned())
+    }
+}

@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lockgate_sandbox::{CodeCache, Instance, Limits, Session, SessionOptions, WorkerCommand};
+use lockgate_trust::Grants;
+use tokio::runtime::Handle;
+
+use crate::progress::{Observe, PluginObserver};
+use crate::{Cancel, Plugin, Plugins, Result};
+
+/// What every run needs from the machine that it runs on.
+pub struct Host {
+    pub(crate) runtime: Handle,
+    pub(crate) plugins: Plugins,
+    pub(crate) observer: Arc<dyn Observe>,
+    pub(crate) cancel: Cancel,
+    cache: CodeCache,
+    worker: WorkerCommand,
+}
+
+/// How to make a [`Host`].
+pub struct HostOptions {
+    /// Where waiting for storage and servers happens.
+    pub runtime: Handle,
+    /// Folder with the components.
+    pub plugins: PathBuf,
+    /// Folder for compiled code.
+    pub cache: PathBuf,
+    /// How a worker process is started.
+    pub worker: WorkerCommand,
+    /// Who hears of progress and logs.
+    pub observer: Arc<dyn Observe>,
+    /// How the operator stops a run.
+    pub cancel: Cancel,
+}
+
+/// What a plugin is launched with.
+pub(crate) struct Launch<'a> {
+    /// Who it is for, as messages call it.
+    pub name: String,
+    pub grants: &'a Grants,
+    pub limits: &'a Limits,
+    pub config: String,
+}
+
+impl Host {
+    /// A host with these options.
+    #[must_use]
+    pub fn new(options: HostOptions) -> Self {
+        Self {
+            runtime: options.runtime,
+            plugins: Plugins::new(options.plugins),
+            observer: options.observer,
+            cancel: options.cancel,
+            cache: CodeCache::new(options.cache),
+            worker: options.worker,
+        }
+    }
+
+    /// The plugins that are installed here.
+    #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// Starts a worker process for `plugin`.
+    pub(crate) fn launch(&self, plugin: &Plugin, launch: Launch<'_>) -> Result<Session> {
+        let compiled = self.cache.load(&plugin.admitted, &self.worker)?;
+        Ok(Session::launch(&SessionOptions {
+            plugin: &compiled,
+            name: launch.name,
+            grants: launch.grants,
+            limits: launch.limits.clone(),
+            config: launch.config,
+            observer: Arc::new(PluginObserver(Arc::clone(&self.observer))),
+            runtime: self.runtime.clone(),
+            worker: self.worker.clone(),
+        })?)
+    }
+
+    /// Asks a plugin what it is, with nothing granted.
+    ///
+    /// # Errors
+    /// When it cannot be compiled or run.
+    pub fn describe(&self, plugin: &Plugin) -> Result<lockgate_types::Descriptor> {
+        let (grants, limits) = (Grants::default(), Limits::default());
+        let name = plugin.name.clone();
+        let session = self.launch(
+            plugin,
+            Launch { name, grants: &grants, limits: &limits, config: "{}".to_owned() },
+        )?;
+        let mut instance: Instance = session.instance("describe")?;
+        let descriptor = instance.describe()?;
+        drop(instance);
+        session.close();
+        Ok(descriptor)
+    }
+}

@@ -1,0 +1,157 @@
+use lockgate_repository::{Reader, Snapshot};
+use lockgate_types::{Attributes, Digest, EntryPath, Finding, Name};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Where the manifest is, below the source's folder.
+pub const MANIFEST_PATH: &str = ".lockgate/manifest.json";
+
+/// Largest manifest that is read, in bytes: a million parts with short names.
+const MANIFEST_BYTES_MAX: usize = 256 << 20;
+
+/// Version of the manifest's own shape.
+const MANIFEST_VERSION: u32 = 1;
+
+/// What a snapshot of ours says of itself, as an ordinary file in its tree, so that every tool keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Of the manifest's own shape.
+    pub version: u32,
+    /// The program that wrote it, with its version.
+    pub program: String,
+    /// Which source this is a backup of.
+    pub source: Name,
+    /// What exported it.
+    pub plugin: PluginRecord,
+    /// What the plugin may promise.
+    pub consistency: String,
+    /// What a restore will not bring back.
+    pub not_saved: Vec<String>,
+    /// What the plugin said of the point in time: server version, position.
+    pub attributes: Attributes,
+    /// Handed to the next backup as `since`; hexadecimal.
+    pub mark: String,
+    /// What was exported.
+    pub parts: Vec<PartRecord>,
+    /// What the plugin noticed while it exported.
+    pub findings: Vec<Finding>,
+}
+
+/// Which plugin exported a snapshot, and with what it could reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PluginRecord {
+    /// As the plugin calls itself.
+    pub name: String,
+    /// As the plugin calls itself.
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// The capabilities that were granted, in words.
+    pub grants: Vec<String>,
+}
+
+/// What a part held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartRecord {
+    /// Its path below the source's folder.
+    pub id: String,
+    /// As the plugin calls it.
+    pub kind: String,
+    /// Rows, keys, files.
+    pub items: u64,
+    /// Entries in the tree.
+    pub entries: u64,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Of the exported data.
+    pub fingerprint: Option<String>,
+    /// As planned.
+    pub attributes: Attributes,
+    /// As exported.
+    pub summary: Attributes,
+}
+
+impl Manifest {
+    /// The version that this program writes.
+    pub const VERSION: u32 = MANIFEST_VERSION;
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The mark that a manifest keeps; none when it is not hexadecimal.
+pub(crate) fn mark(manifest: &Manifest) -> Option<Vec<u8>> {
+    let digits = manifest.mark.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
+}
+
+/// Path of the folder that holds a source's parts.
+pub(crate) fn source_folder(source: &Name) -> Result<EntryPath> {
+    path(source.as_str())
+}
+
+/// Path of the manifest in the tree.
+pub(crate) fn manifest_path(source: &Name) -> Result<EntryPath> {
+    path(&format!("{source}/{MANIFEST_PATH}"))
+}
+
+pub(crate) fn path(text: &str) -> Result<EntryPath> {
+    EntryPath::try_from(text).map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
+}
+
+/// Reads the manifest of a snapshot; none when the snapshot is not one of ours.
+///
+/// # Errors
+/// When the repository cannot be read, or the manifest is damaged or of a newer version.
+pub async fn read_manifest(reader: &Reader, snapshot: &Snapshot) -> Result<Option<Manifest>> {
+    let Some(source) = source_of(snapshot) else { return Ok(None) };
+    let path = manifest_path(&source)?;
+    let Some(node) = reader.node(&snapshot.tree, &path).await? else { return Ok(None) };
+    let mut content = reader.content(&node);
+    let mut bytes = Vec::new();
+    loop {
+        let more = content.read(1 << 20).await?;
+        if more.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&more);
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(damaged(snapshot, "is larger than 256 MiB"));
+        }
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(snapshot, &error.to_string()))?;
+    if manifest.version > MANIFEST_VERSION {
+        let message = format!(
+            "snapshot {}: its manifest has version {}, this program reads up to {MANIFEST_VERSION}",
+            snapshot.id.short(),
+            manifest.version
+        );
+        return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use a newer lockgate"));
+    }
+    if manifest.source != source {
+        return Err(damaged(snapshot, "names another source than the snapshot"));
+    }
+    Ok(Some(manifest))
+}
+
+/// The source that a snapshot of ours belongs to: its one path is `/NAME`.
+pub(crate) fn source_of(snapshot: &Snapshot) -> Option<Name> {
+    let [path] = snapshot.paths.as_slice() else { return None };
+    path.strip_prefix('/')?.parse().ok()
+}
+
+fn damaged(snapshot: &Snapshot, cause: &str) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!("snapshot {}: manifest {MANIFEST_PATH}: {cause}", snapshot.id.short()),
+    )
+    .with_hint("`lockgate check --read-data` tells what is damaged")
+}

@@ -1,0 +1,215 @@
+//! Restore: select → verify → admit → launch → preview → import → compare → end.
+
+mod import;
+mod selection;
+mod source;
+mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockgate_repository::{Reader, Repository, Snapshot};
+use lockgate_sandbox::{Instance, Session};
+use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
+
+use crate::configuration::Source;
+use crate::progress::{Event, Progress, Totals, with_ticker};
+use crate::{Error, ErrorKind, Host, Result};
+
+pub use selection::Selected;
+use selection::select;
+
+/// What is restored, and where to.
+pub struct RestoreJob<'a> {
+    /// Where the snapshot is.
+    pub repository: &'a Repository,
+    /// Which snapshot: `latest`, `latest~N` or the start of an id.
+    pub snapshot: &'a str,
+    /// Where to.
+    pub target: Target<'a>,
+    /// Only these parts; empty for all.
+    pub parts: Vec<String>,
+    /// From archived name to new name, in the plugin's own terms.
+    pub rename: Vec<(String, String)>,
+    /// Whether what is in the way may be replaced.
+    pub overwrite: bool,
+    /// The target is fresh and has not the old cluster's identity.
+    pub disaster_recovery: bool,
+    /// Compute the fingerprints of what was restored and compare them with the backup's.
+    pub verify: bool,
+}
+
+/// Where a restore goes.
+pub enum Target<'a> {
+    /// Into a datastore, by its plugin.
+    Source {
+        /// Name of the source.
+        name: &'a Name,
+        /// The source.
+        source: &'a Source,
+    },
+    /// Into a folder, as files.
+    Folder(PathBuf),
+}
+
+/// What a restore would do.
+#[derive(Debug)]
+pub struct RestorePlan {
+    /// From which snapshot.
+    pub snapshot: Snapshot,
+    /// The steps in the plugin's words.
+    pub steps: Vec<Step>,
+}
+
+/// What a restore did.
+#[derive(Debug)]
+pub struct RestoreReport {
+    /// From which snapshot.
+    pub snapshot: Snapshot,
+    /// The parts that were restored.
+    pub parts: Vec<RestoredPart>,
+    /// What the plugin noticed while it ended.
+    pub findings: Vec<Finding>,
+    /// Bytes, entries and parts.
+    pub totals: Totals,
+    /// From the first stage to the last.
+    pub duration: Duration,
+}
+
+/// One part after its restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredPart {
+    /// As it was archived.
+    pub id: String,
+    /// Whether the live data has the fingerprint of the backup; none when it was not compared.
+    pub is_equal: Option<bool>,
+}
+
+/// What the stages of one restore share.
+struct Run<'a> {
+    host: &'a Host,
+    session: &'a Session,
+    reader: &'a Reader,
+    selected: &'a Selected,
+    request: &'a RestoreRequest,
+    parallel: usize,
+    verify: bool,
+    progress: Arc<Progress>,
+}
+
+/// Says what a restore would do, and changes nothing.
+///
+/// # Errors
+/// When the snapshot cannot be read, or the plugin sees that the restore is impossible.
+pub fn preview(host: &Host, job: &RestoreJob<'_>) -> Result<RestorePlan> {
+    let (selected, _reader) = open(host, job)?;
+    let placed = target::place(host, job, &selected, target::Purpose::Preview)?;
+    let canceller = placed.session.canceller();
+    let _listening = host.cancel.listen(move || canceller.cancel());
+    host.observer.event(&Event::Stage("preview"));
+    let request = request(job, &selected);
+    let steps = placed.session.instance("coordinator")?.restore_preview(request)?;
+    Ok(RestorePlan { snapshot: selected.snapshot, steps })
+}
+
+/// Restores a snapshot.
+///
+/// # Errors
+/// Whatever goes wrong; the message says which part it was.
+pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
+    let started = Instant::now();
+    let (selected, reader) = open(host, job)?;
+    let placed = target::place(host, job, &selected, target::Purpose::Restore)?;
+    let session = placed.session;
+    let canceller = session.canceller();
+    let listening = host.cancel.listen(move || canceller.cancel());
+    let request = request(job, &selected);
+    let run = Run {
+        host,
+        session: &session,
+        reader: &reader,
+        selected: &selected,
+        request: &request,
+        parallel: placed.parallel,
+        verify: job.verify,
+        progress: Arc::new(Progress::default()),
+    };
+    let result = with_ticker(&host.observer, &run.progress, || run.restore_all());
+    let totals = run.progress.totals();
+    drop(listening);
+    session.close();
+    let (parts, findings) = result?;
+    Ok(RestoreReport {
+        snapshot: selected.snapshot,
+        parts,
+        findings,
+        totals,
+        duration: started.elapsed(),
+    })
+}
+
+fn open(host: &Host, job: &RestoreJob<'_>) -> Result<(Selected, Reader)> {
+    host.observer.event(&Event::Stage("select"));
+    host.runtime.block_on(async {
+        let snapshot = job.repository.snapshot(job.snapshot).await?;
+        let reader = job.repository.reader().await?;
+        let selected = select(&reader, snapshot, job).await?;
+        Ok((selected, reader))
+    })
+}
+
+fn request(job: &RestoreJob<'_>, selected: &Selected) -> RestoreRequest {
+    RestoreRequest {
+        parts: selected.parts.iter().map(|part| part.part.clone()).collect(),
+        rename: job.rename.clone(),
+        disaster_recovery: job.disaster_recovery,
+        overwrite: job.overwrite,
+        ..RestoreRequest::default()
+    }
+}
+
+impl Run<'_> {
+    fn restore_all(&self) -> Result<(Vec<RestoredPart>, Vec<Finding>)> {
+        let mut coordinator = self.session.instance("coordinator")?;
+        self.host.observer.event(&Event::Stage("begin"));
+        let stages = coordinator.restore_begin(self.request.clone())?;
+        let result = self.import_stages(&stages);
+        let outcome = match &result {
+            Ok(_) => Outcome::Completed,
+            Err(error) if error.kind() == ErrorKind::Interrupted => Outcome::Cancelled,
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        self.host.observer.event(&Event::Stage("end"));
+        let ended = end(&mut coordinator, outcome);
+        let parts = result?;
+        let findings = ended?;
+        differing(&parts)?;
+        Ok((parts, findings))
+    }
+}
+
+fn end(coordinator: &mut Instance, outcome: Outcome) -> Result<Vec<Finding>> {
+    Ok(coordinator.restore_end(outcome)?)
+}
+
+fn differing(parts: &[RestoredPart]) -> Result<()> {
+    let differing: Vec<&str> = parts
+        .iter()
+        .filter(|part| part.is_equal == Some(false))
+        .map(|part| part.id.as_str())
+        .collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "restored, but the fingerprint differs from the backup's in {}",
+            differing.join(", ")
+        ),
+    )
+    .with_hint(
+        "something wrote to the target during the restore, or the target changes what it stores",
+    ))
+}

@@ -1,0 +1,100 @@
+use lockgate_repository::{Reader, Snapshot};
+use lockgate_types::{Attributes, EntryPath, Part};
+
+use super::RestoreJob;
+use super::target::FILES_PLUGIN;
+use crate::manifest::{Manifest, PartRecord, path, read_manifest, source_folder};
+use crate::restore::Target;
+use crate::{Error, ErrorKind, Result};
+
+/// Name of the one part that a snapshot without a manifest, or of another plugin, has when it is restored as files.
+pub(super) const TREE_PART: &str = "tree";
+
+/// The snapshot and the parts of it that will be restored.
+pub struct Selected {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What it says of itself; none when another program wrote it.
+    pub manifest: Option<Manifest>,
+    /// What will be restored.
+    pub(super) parts: Vec<SelectedPart>,
+}
+
+/// One part and where its entries are in the tree.
+pub(super) struct SelectedPart {
+    pub part: Part,
+    pub folder: EntryPath,
+    pub fingerprint: Option<String>,
+}
+
+pub(super) async fn select(
+    reader: &Reader,
+    snapshot: Snapshot,
+    job: &RestoreJob<'_>,
+) -> Result<Selected> {
+    let manifest = read_manifest(reader, &snapshot).await?;
+    let parts = match (&manifest, &job.target) {
+        (Some(manifest), Target::Folder(_)) if manifest.plugin.name != FILES_PLUGIN => {
+            as_tree(job)?
+        }
+        (Some(manifest), _) => of_manifest(manifest, job)?,
+        (None, Target::Folder(_)) => as_tree(job)?,
+        (None, Target::Source { .. }) => return Err(foreign(&snapshot)),
+    };
+    Ok(Selected { snapshot, manifest, parts })
+}
+
+fn foreign(snapshot: &Snapshot) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!(
+            "snapshot {} was not written by lockgate and belongs to no source",
+            snapshot.id.short()
+        ),
+    )
+    .with_hint("restore its files into a folder: --target FOLDER")
+}
+
+fn as_tree(job: &RestoreJob<'_>) -> Result<Vec<SelectedPart>> {
+    if let Some(id) = job.parts.first() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("--part {id}: this snapshot is restored as one tree of files"),
+        )
+        .with_hint("leave --part out"));
+    }
+    let part = Part {
+        id: TREE_PART.to_owned(),
+        kind: "folder".to_owned(),
+        bytes_estimate: None,
+        items_estimate: None,
+        attributes: Attributes::new(),
+    };
+    Ok(vec![SelectedPart { part, folder: EntryPath::root(), fingerprint: None }])
+}
+
+fn of_manifest(manifest: &Manifest, job: &RestoreJob<'_>) -> Result<Vec<SelectedPart>> {
+    for id in &job.parts {
+        if !manifest.parts.iter().any(|part| &part.id == id) {
+            return Err(Error::new(ErrorKind::NotFound, format!("the snapshot has no part {id}"))
+                .with_hint("`lockgate show SNAPSHOT` lists its parts"));
+        }
+    }
+    let folder = source_folder(&manifest.source)?;
+    let wanted = |part: &&PartRecord| job.parts.is_empty() || job.parts.contains(&part.id);
+    manifest.parts.iter().filter(wanted).map(|part| selected(&folder, part)).collect()
+}
+
+fn selected(folder: &EntryPath, record: &PartRecord) -> Result<SelectedPart> {
+    let folder = folder
+        .join(&path(&record.id)?)
+        .map_err(|error| Error::new(ErrorKind::Damaged, error.to_string()))?;
+    let part = Part {
+        id: record.id.clone(),
+        kind: record.kind.clone(),
+        bytes_estimate: Some(record.bytes),
+        items_estimate: Some(record.items),
+        attributes: record.attributes.clone(),
+    };
+    Ok(SelectedPart { part, folder, fingerprint: record.fingerprint.clone() })
+}

@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lockgate_sandbox::{Limits, Session};
+use lockgate_trust::{Access, FolderGrant, Grants};
+use lockgate_types::Name;
+
+use super::selection::{Selected, TREE_PART};
+use super::{RestoreJob, Target};
+use crate::configuration::Source;
+use crate::host::Launch;
+use crate::progress::Event;
+use crate::{Error, ErrorKind, Host, Result};
+
+/// The plugin that knows folders; it also restores what other plugins and other programs archived, as files.
+pub(super) const FILES_PLUGIN: &str = "files";
+
+/// Parts that are imported into a folder at once.
+const FOLDER_PARALLEL: usize = 4;
+
+/// Whether the target may be changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Preview,
+    Restore,
+}
+
+/// A plugin that runs and can reach the target.
+pub(super) struct Placed {
+    pub session: Session,
+    pub parallel: usize,
+}
+
+pub(super) fn place(
+    host: &Host,
+    job: &RestoreJob<'_>,
+    selected: &Selected,
+    purpose: Purpose,
+) -> Result<Placed> {
+    match &job.target {
+        Target::Source { name, source } => into_source(host, name, source, selected, purpose),
+        Target::Folder(folder) => into_folder(host, folder, selected, purpose),
+    }
+}
+
+fn into_source(
+    host: &Host,
+    name: &Name,
+    source: &Source,
+    selected: &Selected,
+    purpose: Purpose,
+) -> Result<Placed> {
+    host.observer.event(&Event::Stage("admit"));
+    let plugin = host.plugins.find(&source.plugin)?;
+    if let Some(manifest) = &selected.manifest {
+        let archived = &manifest.plugin.name;
+        let descriptor = host.describe(&plugin)?;
+        if &descriptor.name != archived {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "snapshot {} was written by plugin {archived}, source {name} has plugin {}",
+                    selected.snapshot.id.short(),
+                    descriptor.name
+                ),
+            )
+            .with_hint("name a source of the same plugin with --into, or a folder with --target"));
+        }
+    }
+    let mut grants = source.grants();
+    if purpose == Purpose::Preview {
+        grants.folders.values_mut().for_each(|folder| folder.access = Access::Read);
+    }
+    host.observer.event(&Event::Stage("launch"));
+    let launch = Launch {
+        name: name.to_string(),
+        grants: &grants,
+        limits: &source.limits,
+        config: source.config_json(),
+    };
+    let session = host.launch(&plugin, launch)?;
+    Ok(Placed { session, parallel: usize::try_from(source.parallel).unwrap_or(1) })
+}
+
+fn into_folder(
+    host: &Host,
+    folder: &Path,
+    selected: &Selected,
+    purpose: Purpose,
+) -> Result<Placed> {
+    host.observer.event(&Event::Stage("admit"));
+    let plugin = host.plugins.find(FILES_PLUGIN)?;
+    let mut folders = BTreeMap::new();
+    for part in &selected.parts {
+        let id = &part.part.id;
+        let name: Name = id.parse().map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("part of a files snapshot: {error}"))
+        })?;
+        let path = if id == TREE_PART { folder.to_owned() } else { folder.join(name.as_str()) };
+        let path = ready(&path, purpose)?;
+        folders.insert(name, FolderGrant { path, access: Access::ReadWrite });
+    }
+    let grants = Grants { folders, ..Grants::default() };
+    host.observer.event(&Event::Stage("launch"));
+    let launch = Launch {
+        name: FILES_PLUGIN.to_owned(),
+        grants: &grants,
+        limits: &Limits::default(),
+        config: "{}".to_owned(),
+    };
+    Ok(Placed { session: host.launch(&plugin, launch)?, parallel: FOLDER_PARALLEL })
+}
+
+/// The folder itself, made when it is missing; for a preview the nearest folder that exists, which is not changed.
+fn ready(path: &Path, purpose: Purpose) -> Result<std::path::PathBuf> {
+    let fail = |error: std::io::Error| {
+        Error::new(ErrorKind::Failed, format!("target folder {}: {error}", path.display()))
+    };
+    let absolute = std::path::absolute(path).map_err(fail)?;
+    match purpose {
+        Purpose::Restore => {
+            std::fs::create_dir_all(&absolute).map_err(fail)?;
+            Ok(absolute)
+        }
+        Purpose::Preview if absolute.is_dir() => Ok(absolute),
+        Purpose::Preview => Ok(std::env::temp_dir()),
+    }
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Compares lockgate with restic and rustic on the same data in one run, and prints ratios.
+# Usage: sh tests/bench.sh [MIB] [ROUNDS]; BENCH_FOLDER is where the data goes (about five times its size).
+set -eu
+cd "$(dirname "$0")/.."
+command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+sh tests/prepare.sh
+target=${CARGO_TARGET_DIR:-target}
+cargo build --locked --release --package lockgate-cli
+mkdir -p "$target/release/plugins" && cp "$target"/debug/plugins/*.wasm "$target/release/plugins/"
+exec "$target/debug/bench" "$target/release/lockgate" "$@"

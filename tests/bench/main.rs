@@ -1,0 +1,65 @@
+//! lockgate, restic and rustic on the same data, one after the other, round after round.
+//!
+//! The page cache is warm, repositories are on the local disk, each program has its defaults. CPU seconds are the steadier
+//! figure; wall time is what a person waits for. Each figure is the median of the rounds.
+
+mod measure;
+mod rivals;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use lockgate_tests::{folder, tree};
+use measure::{Figures, Table};
+use rivals::Rival;
+
+/// Files in the data set: a tenth are large, as in a home folder.
+const SMALL_FILES: u64 = 4_000;
+const LARGE_FILES: u64 = 24;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let program = PathBuf::from(arguments.next().context("the path of the lockgate binary")?);
+    let mib: u64 = arguments.next().map_or(Ok(1024), |text| text.parse())?;
+    let rounds: u32 = arguments.next().map_or(Ok(3), |text| text.parse())?;
+    let site = match std::env::var_os("BENCH_FOLDER") {
+        Some(folder) => tempfile::TempDir::new_in(folder)?,
+        None => tempfile::TempDir::new()?,
+    };
+    let data = site.path().join("data");
+    folder::fill(&data.join("small"), SMALL_FILES, (mib << 20) / 4, 41)?;
+    folder::fill(&data.join("large"), LARGE_FILES, (mib << 20) / 4 * 3, 42)?;
+
+    let rivals = [rivals::lockgate(&program), rivals::restic()?, rivals::rustic()?];
+    let mut table = Table::default();
+    for round in 1..=rounds {
+        for rival in &rivals {
+            eprintln!("round {round}: {}", rival.name);
+            one(rival, &data, site.path(), &mut table)?;
+        }
+    }
+    println!("{mib} MiB, {rounds} rounds, {}", measure::machine());
+    table.print("lockgate");
+    Ok(())
+}
+
+fn one(rival: &Rival, data: &Path, site: &Path, table: &mut Table) -> Result<()> {
+    let folder = site.join(rival.name);
+    std::fs::create_dir_all(&folder)?;
+    rival.run(&rival.init, data, &folder)?;
+    let steps = [
+        ("first backup", &rival.backup),
+        ("unchanged backup", &rival.backup),
+        ("restore", &rival.restore),
+    ];
+    for (step, command) in steps {
+        let figures: Figures = rival.run(command, data, &folder)?;
+        table.add(rival.name, step, figures);
+    }
+    table.stored(rival.name, measure::folder_bytes(&folder.join("repository"))?);
+    let restored = rival.restored(data, &folder);
+    tree::equal(data, &restored)
+        .with_context(|| format!("{} restored something else", rival.name))?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}

@@ -1,0 +1,6 @@
+#!/bin/sh
+# The main job, from nothing: builds lockgate and its plugins, backs up a folder, restores it elsewhere and compares.
+# Usage: sh tests/demo.sh [FOLDER]
+set -eu
+sh "$(dirname "$0")/prepare.sh"
+exec "${CARGO_TARGET_DIR:-$(dirname "$0")/../target}/debug/demo" "$@"

@@ -1,0 +1,22 @@
+//! Gets everything that the tests need from outside: `lockgate-servers install`.
+
+use std::process::ExitCode;
+
+use lockgate_servers::{Prerequisite, install, restic, versitygw};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() != Some("install") {
+        eprintln!("usage: lockgate-servers install");
+        return ExitCode::from(2);
+    }
+    let installed = install(&[Prerequisite::Go, Prerequisite::MariaDb])
+        .and_then(|()| restic())
+        .and_then(|_| versitygw());
+    match installed {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
