@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate_types::{Digest, EntryPath};
+
+use super::budget::Budget;
+use super::counters::Counters;
+use super::dedup::Known;
+use super::entries::Entries;
+use super::entry::Complete;
+use super::failure::Failure;
+use super::options::WriteOptions;
+use super::pack::Packer;
+use super::queue::{Job, Queue, Role};
+use crate::chunk::Gear;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{BlobKind, Node, NodeKind};
+use crate::hash::{Engine, sha256};
+use crate::open::Repository;
+
+/// What the threads of one run share.
+pub(super) struct Line {
+    pub(super) repository: Repository,
+    pub(super) options: WriteOptions,
+    pub(super) engine: Engine,
+    pub(super) gear: Gear,
+    pub(super) budget: Arc<Budget>,
+    pub(super) queue: Queue,
+    pub(super) known: Known,
+    pub(super) data: Packer,
+    pub(super) trees: Packer,
+    pub(super) entries: Entries,
+    pub(super) counters: Counters,
+    failure: Failure,
+    is_ending: AtomicBool,
+}
+
+impl Line {
+    pub(super) fn new(
+        repository: Repository,
+        options: WriteOptions,
+        known: Known,
+        entries: Entries,
+    ) -> Self {
+        let engine = if options.vector_hashing { Engine::detect() } else { Engine::Single };
+        Self {
+            gear: Gear::of(repository.key()),
+            budget: Budget::new(options.memory_bytes),
+            queue: Queue::default(),
+            known,
+            data: Packer::new(BlobKind::Data, options.pack_bytes),
+            trees: Packer::new(BlobKind::Tree, options.pack_bytes),
+            entries,
+            counters: Counters::default(),
+            failure: Failure::default(),
+            is_ending: AtomicBool::new(false),
+            repository,
+            options,
+            engine,
+        }
+    }
+
+    /// Stops the run with `error`.
+    pub(super) fn fail(&self, error: Error) {
+        self.failure.keep(error);
+        self.budget.close();
+    }
+
+    /// # Errors
+    /// The first error of the run.
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.check()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_set()
+    }
+
+    /// From now on streams are refused.
+    pub(super) fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+    }
+
+    /// Whether streams may go on.
+    ///
+    /// # Errors
+    /// The first error of the run, or `Invalid` when its snapshot is being written.
+    pub(super) fn check_open(&self) -> Result<()> {
+        self.check()?;
+        if self.is_ending.load(Ordering::Acquire) {
+            let text = "the run takes no more entries: its snapshot is being written";
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
+        Ok(())
+    }
+
+    /// Takes an entry with its content into the trees.
+    ///
+    /// # Errors
+    /// Those of the sorting of entries.
+    pub(super) fn add(&self, (path, node): Complete) -> Result<()> {
+        self.counters.entries.add(1);
+        if node.kind == NodeKind::File {
+            self.counters.files.add(1);
+            self.counters.entry_bytes.add_u64(node.size);
+        }
+        self.entries.add(&path, node)
+    }
+
+    /// Takes an entry whose content, if any, is in the repository already.
+    ///
+    /// # Errors
+    /// `NotFound` when a part of the content is not.
+    pub(super) fn add_known(&self, path: EntryPath, node: Node) -> Result<()> {
+        self.check_open()?;
+        let lost = node.blobs().iter().find(|id| !self.known.contains(BlobKind::Data, id));
+        if let Some(id) = lost {
+            let text = format!("{path}: blob {} is not in the repository", id.short());
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
+        self.add((path, node))
+    }
+
+    /// Sends a tree on its way; its name.
+    ///
+    /// # Errors
+    /// The first error of the run.
+    pub(super) fn add_tree(&self, json: Vec<u8>) -> Result<Digest> {
+        self.check()?;
+        let id = sha256(&json);
+        if self.known.claim(BlobKind::Tree, &id) {
+            self.budget.wait();
+            let length = json.len();
+            self.queue.push(Job { data: self.budget.adopt(json, length), role: Role::Tree(id) });
+        }
+        Ok(id)
+    }
+}

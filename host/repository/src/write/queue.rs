@@ -1,0 +1,121 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use lockgate_types::Digest;
+
+use super::budget::Lease;
+use super::entry::Entry;
+
+/// Most jobs that one thread takes at once.
+const BATCH_JOBS_MAX: usize = 512;
+
+/// Bytes on their way to a pack. Holds no more than the budget lets out.
+pub(super) struct Job {
+    /// What is to be stored.
+    pub(super) data: Lease,
+    /// What it is part of.
+    pub(super) role: Role,
+}
+
+/// What the bytes of a job are.
+pub(super) enum Role {
+    /// Chunk number `place` of an entry.
+    Chunk {
+        /// The entry that waits for the chunk's name.
+        entry: Arc<Entry>,
+        /// Of the chunk in the entry.
+        place: usize,
+    },
+    /// The tree of a directory.
+    Tree(Digest),
+}
+
+/// From the lanes to the CPU pool.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    pushed: Condvar,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    /// Jobs that are in the queue or in work.
+    pending: usize,
+    is_closed: bool,
+}
+
+/// Jobs in work: they count as pending until this is dropped.
+pub(super) struct Batch<'a> {
+    queue: &'a Queue,
+    count: usize,
+    pub(super) jobs: Vec<Job>,
+}
+
+impl Queue {
+    pub(super) fn push(&self, mut job: Job) {
+        job.data.set_moving();
+        let mut state = self.state();
+        state.bytes += job.data.filled().len();
+        state.pending += 1;
+        state.jobs.push_back(job);
+        drop(state);
+        self.pushed.notify_one();
+    }
+
+    /// The next jobs; none when the queue is closed and empty. Waits for the first one only: one of `takers` leaves
+    /// the others their share.
+    pub(super) fn pop(&self, takers: usize, lanes: usize) -> Option<Batch<'_>> {
+        let mut state = self
+            .pushed
+            .wait_while(self.state(), |state| state.jobs.is_empty() && !state.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let share = state.bytes / takers;
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut bytes = 0;
+        while let Some(job) = state.jobs.front() {
+            let is_enough = bytes >= share || jobs.len() >= lanes && bytes >= BATCH_BYTES;
+            if !jobs.is_empty() && (is_enough || jobs.len() >= BATCH_JOBS_MAX) {
+                break;
+            }
+            bytes += job.data.filled().len();
+            jobs.extend(state.jobs.pop_front());
+        }
+        state.bytes -= bytes;
+        (!jobs.is_empty()).then(|| Batch { queue: self, count: jobs.len(), jobs })
+    }
+
+    /// Waits until no job is left.
+    pub(super) fn wait_until_idle(&self) {
+        drop(
+            self.done
+                .wait_while(self.state(), |state| state.pending > 0)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Nothing more will be pushed: whoever pops gets what is left, then nothing.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.pushed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes that make a batch large enough.
+const BATCH_BYTES: usize = 1 << 20;
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        state.pending -= self.count;
+        if state.pending == 0 {
+            self.queue.done.notify_all();
+        }
+    }
+}

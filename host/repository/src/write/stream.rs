@@ -1,0 +1,160 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use lockgate_types::EntryPath;
+
+use super::budget::Lease;
+use super::entry::Entry;
+use super::line::Line;
+use super::queue::{Job, Role};
+use crate::chunk::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Cutter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Node, NodeKind};
+
+/// First buffer of a long stream: three chunks out of four fit.
+const BUFFER_BYTES: usize = 1536 << 10;
+/// Most bytes that are read in one step where a chunk may end: what is read beyond the end is moved to the next buffer.
+const STEP_BYTES: usize = 192 << 10;
+
+/// The content of one entry on its way into the repository. Dropped without [`Self::finish`], the entry does not exist.
+pub struct StreamWriter {
+    line: Arc<Line>,
+    entry: Arc<Entry>,
+    cutter: Cutter,
+    buffer: Option<Lease>,
+    chunks: usize,
+    bytes: u64,
+}
+
+impl StreamWriter {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        let entry = Arc::default();
+        Self { line, entry, cutter: Cutter::default(), buffer: None, chunks: 0, bytes: 0 }
+    }
+
+    /// Appends exactly `length` bytes of `source`. Waits while the memory budget is used up.
+    ///
+    /// # Errors
+    /// `Io` when the source fails or ends early, and the first error of the run. The entry is lost then.
+    pub fn write(&mut self, source: &mut dyn Read, length: u64) -> Result<()> {
+        let read = self.append(length, |room, _| source.read(room))?;
+        if read == length {
+            return Ok(());
+        }
+        let text = format!("the content ends after {read} of {length} bytes");
+        Err(Error::new(ErrorKind::Io, text))
+    }
+
+    /// Appends `length` bytes of `file` from `offset`, or all up to its end; the number of bytes, which is smaller than
+    /// `length` when the file ends before. The position of `file` is neither used nor changed.
+    ///
+    /// # Errors
+    /// `Io` when the file cannot be read, and the first error of the run. The entry is lost then.
+    pub fn write_file(&mut self, file: &File, offset: u64, length: Option<u64>) -> Result<u64> {
+        self.append(length.unwrap_or(u64::MAX), |room, done| file.read_at(room, offset + done))
+    }
+
+    /// The entry is complete: gives the bytes of its content. Does not wait for hashing or storing; `size` and `content`
+    /// of `node` are filled in when they are known. Trouble that comes later fails the run.
+    ///
+    /// # Errors
+    /// The first error of the run.
+    pub fn finish(mut self, path: EntryPath, mut node: Node) -> Result<u64> {
+        self.line.check_open()?;
+        if let Some(buffer) = self.buffer.take().filter(|buffer| !buffer.filled().is_empty()) {
+            self.push(buffer);
+        }
+        node.kind = NodeKind::File;
+        node.size = self.bytes;
+        if let Some(complete) = self.entry.finish(path, node, self.chunks) {
+            self.line.add(complete)?;
+        }
+        Ok(self.bytes)
+    }
+
+    /// Reads up to `length` bytes, fewer when `read` gives no more; it is told how many it gave before.
+    fn append(
+        &mut self,
+        length: u64,
+        mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+    ) -> Result<u64> {
+        let mut done = 0;
+        while done < length {
+            self.line.check_open()?;
+            let left = usize::try_from(length - done).unwrap_or(usize::MAX);
+            let mut buffer = self.take_buffer(left);
+            let filled = buffer.filled().len();
+            let step = CHUNK_BYTES_MIN.saturating_sub(filled).max(STEP_BYTES).min(left);
+            let room = buffer.room();
+            let step = step.min(room.len());
+            let result = read(&mut room[..step], done);
+            let count = match result {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.buffer = Some(buffer);
+                    continue;
+                }
+                Err(error) => return Err(Error::io("read the content", error)),
+            };
+            if count == 0 {
+                self.buffer = Some(buffer);
+                break;
+            }
+            buffer.advance(count);
+            done += count as u64;
+            self.bytes += count as u64;
+            self.line.counters.bytes_read.add(count);
+            self.cut(buffer);
+        }
+        Ok(done)
+    }
+
+    /// A buffer with room, for `left` more bytes at least as far as a chunk goes.
+    fn take_buffer(&mut self, left: usize) -> Lease {
+        let budget = &self.line.budget;
+        match self.buffer.take() {
+            None => budget.lease_patiently(left.min(BUFFER_BYTES)),
+            Some(buffer) if buffer.filled().len() < buffer.capacity() => buffer,
+            Some(full) => {
+                let capacity = full.capacity();
+                let wanted = capacity.saturating_add(left).min(2 * capacity.max(BUFFER_BYTES / 2));
+                // Not patiently: the stream holds a buffer, and nobody can use it before there is a larger one.
+                let mut larger = budget.lease(wanted.min(CHUNK_BYTES_MAX));
+                larger.fill(full.filled());
+                larger
+            }
+        }
+    }
+
+    /// Sends the chunks that end in `buffer` on their way and keeps the rest.
+    fn cut(&mut self, mut buffer: Lease) {
+        while let Some(length) = self.cutter.cut(&self.line.gear, buffer.filled()) {
+            let rest = &buffer.filled()[length..];
+            let mut next = None;
+            if !rest.is_empty() {
+                let mut lease = self.line.budget.lease(BUFFER_BYTES.max(rest.len()));
+                lease.fill(rest);
+                next = Some(lease);
+            }
+            buffer.truncate(length);
+            self.push(buffer);
+            // Everybody who goes on reading waits here, where the stream holds next to nothing.
+            self.line.budget.wait();
+            match next {
+                Some(lease) => buffer = lease,
+                None => return,
+            }
+        }
+        self.buffer = Some(buffer);
+    }
+
+    fn push(&mut self, data: Lease) {
+        let place = self.chunks;
+        self.chunks += 1;
+        self.line.counters.chunks.add(1);
+        let role = Role::Chunk { entry: Arc::clone(&self.entry), place };
+        self.line.queue.push(Job { data, role });
+    }
+}
