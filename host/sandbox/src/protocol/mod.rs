@@ -10,6 +10,7 @@
 //! and questions ([`Question`]), each of which the host answers by one [`ToWorker::Answer`]; the call ends with
 //! [`FromWorker::Returned`].
 
+mod blob;
 mod socket;
 
 pub use socket::{FrameSocket, ProtocolError};
@@ -224,7 +225,7 @@ pub enum Answer {
     Done,
     Connected { connection: u32, encrypted: bool },
     Credential { principal: String },
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "blob")] Vec<u8>),
     Reused(Vec<bool>),
     Entries(Vec<Entry>),
     Opened { reader: u32, entry: Entry },

@@ -27,6 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::set_no_new_privs;
 use wasmtime::Engine;
 
 use self::folder::{Folder, Owners};
@@ -40,12 +43,8 @@ pub use runtime::engine_hash;
 /// The body of the hidden subcommand that the host starts with the control socket as standard input. Returns when the host
 /// closes the socket; the process must then end, which also ends its plugins.
 pub fn worker_main() -> ExitCode {
-    // Nothing that a plugin does may leave a core file with the data of its datastore, or gain rights.
-    let no_core = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let prepared = rustix::process::setrlimit(rustix::process::Resource::Core, no_core)
-        .and_then(|()| rustix::thread::set_no_new_privs(true));
-    if let Err(errno) = prepared {
-        eprintln!("worker: could not give up rights: {errno}");
+    if let Err(errno) = prepare_process() {
+        eprintln!("worker: could not prepare the process: {errno}");
         return ExitCode::FAILURE;
     }
     let served = stdin()
@@ -61,6 +60,15 @@ pub fn worker_main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Nothing that a plugin does may leave a core file with the data of its datastore, or gain rights. Restores hold many files
+/// open at once, so the soft limit on descriptors goes up to the hard one.
+fn prepare_process() -> Result<(), Errno> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum })?;
+    set_no_new_privs(true)
 }
 
 /// Serves the control socket until the host closes it.

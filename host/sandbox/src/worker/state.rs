@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::fault::{Fault, LaneLost, Reply};
 use super::folder::{Folder, Owners};
 use super::limiter::Limiter;
-use crate::limits::{CANCEL_POLL, HANDLES_MAX};
+use crate::limits::{CANCEL_POLL, HANDLES_MAX, RANDOM_BYTES_MAX};
 use crate::protocol::{
     Answer, Endpoint, FrameSocket, FromWorker, ProtocolError, Question, ToWorker,
 };
@@ -119,8 +119,7 @@ impl State {
             connections: 0,
             scratch: Vec::new(),
             started: Instant::now(),
-            // Nothing is inherited or opened: no environment, no arguments, no folders, no sockets, no standard streams.
-            wasi: WasiCtx::builder().build(),
+            wasi: empty_wasi(),
         }
     }
 
@@ -191,6 +190,18 @@ impl State {
             std::thread::sleep(rest.min(CANCEL_POLL));
         }
     }
+}
+
+/// For components whose compiler cannot do without WASI: no environment, no arguments, no folders, no sockets, and standard
+/// streams that lead nowhere. WASI's clocks and random numbers answer without a grant, because its interfaces have no way to
+/// refuse; the contract's own do.
+fn empty_wasi() -> WasiCtx {
+    WasiCtx::builder()
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(RANDOM_BYTES_MAX.into())
+        .build()
 }
 
 impl LaneLost {

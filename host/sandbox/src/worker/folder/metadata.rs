@@ -57,12 +57,10 @@ impl Place<'_> {
     fn extended_attributes(&self) -> Result<BTreeMap<CString, Vec<u8>>, Errno> {
         let mut attributes = BTreeMap::new();
         let path = self.path()?;
-        // Almost all files have none, which one call without a buffer finds out.
-        let length = match self.list_names(&path, &mut []) {
-            Ok(0) | Err(Errno::NOTSUP) => return Ok(attributes),
+        let names = match grown(256, |buffer| self.list_names(&path, buffer)) {
+            Err(Errno::NOTSUP) => return Ok(attributes),
             result => result?,
         };
-        let names = grown(length, |buffer| self.list_names(&path, buffer))?;
         let mut bytes = 0;
         for name in names.split_inclusive(|byte| *byte == 0) {
             let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };

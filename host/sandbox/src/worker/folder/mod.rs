@@ -111,9 +111,9 @@ impl Folder {
         }
     }
 
-    /// Opens a folder to list it, or anything (with `OFlags::PATH`) to name it.
+    /// Opens a folder to list it.
     fn open_folder(&self, path: &EntryPath) -> Reply<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match self.resolve(path, flags | OFlags::NOATIME, Mode::empty()) {
             Err(Errno::PERM) => self.resolve(path, flags, Mode::empty()),
             result => result,
@@ -244,7 +244,7 @@ impl Folder {
         if above.is_root() {
             return Ok(Parent { folder: BorrowedOrOwned::Borrowed(self.root.as_fd()), name });
         }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
         let folder = self
             .resolve(&above, flags, Mode::empty())
             .map_err(|errno| self.refused("open", &above, errno))?;
@@ -313,3 +313,6 @@ fn described(kind: FileType) -> &'static str {
         FileType::Unknown => "of an unknown kind",
     }
 }
+
+#[cfg(test)]
+mod tests;
