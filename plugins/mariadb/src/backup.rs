@@ -129,8 +129,7 @@ impl<H: Host> Saving<H> {
             Kind::Views => schema::read_views(session, config, &subject.database)?,
             Kind::Users => {
                 let accounts = users::list(session)?;
-                let read = accounts.iter().map(|account| users::read(session, account));
-                read.collect::<Result<Vec<_>, Error>>()?
+                users::read_all(session, &accounts)?
             }
         };
         definition::write(host, "definitions.jsonl", &definitions)?;

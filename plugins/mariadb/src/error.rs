@@ -53,8 +53,9 @@ impl Error {
                 code: error.code,
                 message: format!("{doing}: {}", error.message),
             }),
-            Self::Lost(reason) => Self::Lost(format!("{doing}: {reason}")),
-            other => other,
+            Self::Lost(reason) => Self::Lost(format!("{reason} ({doing})")),
+            Self::Told(told) => Self::Told(told.context(doing)),
+            Self::Protocol(_) => Self::Told(contract::Error::from(self).context(doing)),
         }
     }
 }

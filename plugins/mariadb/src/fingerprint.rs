@@ -32,8 +32,7 @@ pub fn live<H: Host>(
         Kind::Views => of_definitions(&schema::read_views(&mut session, config, database)?)?,
         Kind::Users => {
             let accounts = archived_accounts(part, users::list(&mut session)?)?;
-            let read = accounts.iter().map(|account| users::read(&mut session, account));
-            of_definitions(&read.collect::<Result<Vec<_>, Error>>()?)?
+            of_definitions(&users::read_all(&mut session, &accounts)?)?
         }
     };
     session.close();

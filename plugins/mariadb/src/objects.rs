@@ -15,7 +15,7 @@ use crate::wire::Stream;
 const DUPLICATE: [u16; 4] = [1050, 1304, 1359, 1537];
 
 /// Makes options, sequences and routines of a database, and stand-ins for its views: each has the view's columns, so that
-/// views that use each other can be made in any order.
+/// views of several databases that use each other can be made one database after the other.
 ///
 /// # Errors
 /// When something of the same name is there and `overwrite` is not set, or the server refuses.
@@ -42,8 +42,11 @@ pub fn make_schema<S: Stream>(
                 if !["FUNCTION", "PROCEDURE", "PACKAGE", "PACKAGE BODY"].contains(&what.as_str()) {
                     return Err(Told::corrupt(format!("{what:?} is no kind of routine")).into());
                 }
-                drop_first(session, overwrite, what, name)?;
-                with_setting(session, setting, sql, name)?;
+                // Packages are only known in the mode that they were made in.
+                let drop = format!("DROP {what} IF EXISTS {}", quote_name(name));
+                let statements = [drop.as_str(), sql];
+                let statements = statements.get(usize::from(!overwrite)..).unwrap_or_default();
+                with_setting(session, setting, statements, name)?;
             }
             Definition::ViewColumns { name, columns } => {
                 let columns: Vec<String> =
@@ -61,7 +64,9 @@ pub fn make_schema<S: Stream>(
     Ok(())
 }
 
-/// Makes views and events of a database. Views replace their stand-ins.
+/// Makes views and events of a database. With `replace` what has a view's name is dropped first: an old view, or a
+/// stand-in. A stand-in must be gone before another view is made over it, because the server decides then, and keeps,
+/// whether the other one can be written through.
 ///
 /// # Errors
 /// When a view refers to something that is not there, or the server refuses.
@@ -69,18 +74,21 @@ pub fn make_views<S: Stream>(
     session: &mut Session<S>,
     database: &str,
     definitions: &[Definition],
-    overwrite: bool,
+    replace: bool,
 ) -> Result<(), Error> {
     enter(session, database)?;
     let mut views: Vec<&Definition> =
         definitions.iter().filter(|one| matches!(one, Definition::View { .. })).collect();
+    for view in &views {
+        let Definition::View { name, .. } = view else { return Err(misplaced()) };
+        drop_first(session, replace, "VIEW", name)?;
+    }
     for _ in 0..VIEW_PASSES_MAX {
         let before = views.len();
         let mut left = Vec::new();
         for view in views {
             let Definition::View { name, sql, setting } = view else { return Err(misplaced()) };
-            let body = sql.strip_prefix("CREATE ").ok_or_else(misplaced)?;
-            match with_setting(session, setting, &format!("CREATE OR REPLACE {body}"), name) {
+            match with_setting(session, setting, &[sql], name) {
                 Err(error) if error.is_missing_object() => left.push((view, error)),
                 other => other?,
             }
@@ -95,8 +103,8 @@ pub fn make_views<S: Stream>(
         match definition {
             Definition::View { .. } => {}
             Definition::Event { name, sql, setting } => {
-                drop_first(session, overwrite, "EVENT", name)?;
-                with_setting(session, setting, sql, name)?;
+                drop_first(session, replace, "EVENT", name)?;
+                with_setting(session, setting, &[sql], name)?;
             }
             _ => return Err(misplaced()),
         }
@@ -136,7 +144,7 @@ pub fn make_triggers<S: Stream>(
             quote_name(&name),
             quote_name(table)
         );
-        with_setting(session, setting, &sql, &name)?;
+        with_setting(session, setting, &[&sql], &name)?;
     }
     Ok(())
 }
@@ -153,7 +161,7 @@ pub fn make_accounts<S: Stream>(
 ) -> Result<(), Error> {
     let own = session.one("SELECT CURRENT_USER()")?.required(0)?.to_owned();
     let present = crate::users::list(session)?;
-    let mut made = Vec::new();
+    let (mut made, mut made_roles) = (Vec::new(), Vec::new());
     let mut definitions: Vec<&Definition> = definitions.iter().collect();
     // Roles first: accounts may have them as default roles.
     definitions.sort_by_key(|one| !matches!(one, Definition::Account { role: true, .. }));
@@ -169,8 +177,11 @@ pub fn make_accounts<S: Stream>(
             log::warn!("account {name} is there already and was kept as it is");
             continue;
         }
-        let what =
-            if *role && session.server().product == Product::MariaDb { "ROLE" } else { "USER" };
+        let what = if *role && !create.is_empty() && session.server().product == Product::MariaDb {
+            "ROLE"
+        } else {
+            "USER"
+        };
         if is_present && !create.is_empty() {
             session.execute(&format!("DROP {what} {name}"))?;
         }
@@ -179,6 +190,9 @@ pub fn make_accounts<S: Stream>(
                 return Err(misplaced());
             }
             run(session, create, &name)?;
+        }
+        if *role && !create.is_empty() && session.server().product == Product::MariaDb {
+            made_roles.push(name.clone());
         }
         made.extend(grants.iter().map(|grant| (name.clone(), grant)));
     }
@@ -194,6 +208,12 @@ pub fn make_accounts<S: Stream>(
             }
             other => drop(other.map_err(|error| error.during(&format!("granting to {name}")))?),
         }
+    }
+    // Who makes a role becomes its administrator, which was needed to grant it.
+    let (user, host) = own.rsplit_once('@').unwrap_or((&own, ""));
+    let own = Account { user: user.to_owned(), host: host.to_owned(), is_role: false };
+    for role in made_roles {
+        session.execute(&format!("REVOKE {role} FROM {}", own.quoted()))?;
     }
     Ok(())
 }
@@ -232,15 +252,16 @@ fn drop_first<S: Stream>(
     Ok(())
 }
 
-/// Runs a statement under the setting that the server is to keep with the object, then goes back to the session's own.
+/// Runs statements under the setting that the server is to keep with the object, then goes back to the session's own.
 fn with_setting<S: Stream>(
     session: &mut Session<S>,
     setting: &Setting,
-    sql: &str,
+    statements: &[&str],
     name: &str,
 ) -> Result<(), Error> {
     // The text is in UTF-8. A client character set that writes some of it with other bytes cannot be put back.
-    let writes_as_is = sql.is_ascii() || setting.character_set_client.starts_with("utf8");
+    let writes_as_is = statements.iter().all(|sql| sql.is_ascii())
+        || setting.character_set_client.starts_with("utf8");
     let client = if writes_as_is { setting.character_set_client.as_str() } else { "utf8mb4" };
     let mut set = format!(
         "SET SESSION sql_mode = {}, character_set_client = {}, collation_connection = {}",
@@ -252,7 +273,7 @@ fn with_setting<S: Stream>(
         set.push_str(&format!(", time_zone = {}", quote_text(zone)));
     }
     session.execute(&set).map_err(|error| error.during(&format!("preparing for {name}")))?;
-    let made = run(session, sql, name);
+    let made = statements.iter().try_for_each(|sql| run(session, sql, name));
     session.execute("SET NAMES utf8mb4")?;
     session.execute(RESTORE_SETTING)?;
     made

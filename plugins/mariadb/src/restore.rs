@@ -29,6 +29,8 @@ pub struct Restoring<H: Host> {
     targets: Targets,
     overwrite: bool,
     has_rename: bool,
+    /// Databases whose schema is restored too: what has the name of a view there is a stand-in of ours.
+    with_stand_ins: BTreeSet<String>,
 }
 
 impl<H: Host + Default> Restore for Restoring<H> {
@@ -87,7 +89,10 @@ impl<H: Host> Restoring<H> {
         let targets = Targets::new(&request.rename);
         let overwrite = request.overwrite;
         let has_rename = !request.rename.is_empty();
-        Ok(Self { host, config, session, targets, overwrite, has_rename })
+        let archived: Result<Vec<Subject>> = request.parts.iter().map(Subject::of).collect();
+        let schemas = archived?.into_iter().filter(|subject| subject.kind == Kind::Schema);
+        let with_stand_ins = schemas.map(|subject| targets.of(&subject).database).collect();
+        Ok(Self { host, config, session, targets, overwrite, has_rename, with_stand_ins })
     }
 
     /// [`Restore::preview`] over a given host.
@@ -139,7 +144,15 @@ impl<H: Host> Restoring<H> {
             }
             stages.entry(archived.kind).or_default().push(part.clone());
         }
-        Ok((restoring, stages.into_values().collect()))
+        let mut ordered = Vec::new();
+        for (kind, parts) in stages {
+            // Views of one database may need those of another, so that they are not made at the same time.
+            match kind {
+                Kind::Views => ordered.extend(parts.into_iter().map(|part| vec![part])),
+                Kind::Schema | Kind::Table | Kind::Users => ordered.push(parts),
+            }
+        }
+        Ok((restoring, ordered))
     }
 
     fn make_database(&mut self, part: &Part, name: &str) -> Result<(), Error> {
@@ -175,7 +188,10 @@ impl<H: Host> Restoring<H> {
             Kind::Schema => {
                 objects::make_schema(session, &target.database, &definitions, overwrite)
             }
-            Kind::Views => objects::make_views(session, &target.database, &definitions, overwrite),
+            Kind::Views => {
+                let replace = overwrite || self.with_stand_ins.contains(&target.database);
+                objects::make_views(session, &target.database, &definitions, replace)
+            }
             Kind::Users | Kind::Table => objects::make_accounts(session, &definitions, overwrite),
         }
     }

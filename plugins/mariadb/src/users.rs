@@ -11,6 +11,8 @@ use crate::wire::Stream;
 const SYSTEM_ACCOUNTS: [&str; 4] =
     ["mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"];
 
+const NO_SUCH_ACCOUNT: [u16; 3] = [1133, 1141, 1269];
+
 /// An account by its two names; a role of MariaDB has an empty host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
@@ -58,11 +60,28 @@ pub fn list<S: Stream>(session: &mut Session<S>) -> Result<Vec<Account>, Error> 
     Ok(accounts)
 }
 
-/// Reads the definition and the grants of an account.
+/// Reads the definitions and the grants of accounts. A server that does not resolve names leaves out accounts with the name
+/// of a host: they are of no use there, and a warning in the log names them.
 ///
 /// # Errors
 /// When the server does not show them.
-pub fn read<S: Stream>(session: &mut Session<S>, account: &Account) -> Result<Definition, Error> {
+pub fn read_all<S: Stream>(
+    session: &mut Session<S>,
+    accounts: &[Account],
+) -> Result<Vec<Definition>, Error> {
+    let mut definitions = Vec::new();
+    for account in accounts {
+        match read(session, account) {
+            Err(error) if error.code().is_some_and(|code| NO_SUCH_ACCOUNT.contains(&code)) => {
+                log::warn!("account {} is not in use at the server: {error}", account.quoted());
+            }
+            read => definitions.push(read?),
+        }
+    }
+    Ok(definitions)
+}
+
+fn read<S: Stream>(session: &mut Session<S>, account: &Account) -> Result<Definition, Error> {
     let name = account.quoted();
     let create = if account.is_role {
         // PUBLIC is there always.
