@@ -15,6 +15,8 @@ mod trees;
 mod walk;
 
 #[cfg(test)]
+mod interop_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;

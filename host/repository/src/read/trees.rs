@@ -90,7 +90,7 @@ impl Reader {
         TreeNodes::new(json).map_err(|error| error.at(format_args!("tree {}", id.short())))
     }
 
-    async fn fetch_tree(&self, id: Digest) -> Result<Bytes> {
+    pub(super) async fn fetch_tree(&self, id: Digest) -> Result<Bytes> {
         let location = self.locate(BlobKind::Tree, &id)?;
         let sealed = self.fetch_sealed_tree(&location).await?;
         let reader = self.clone();
