@@ -97,6 +97,10 @@ fn give_name(parent: &Dir, temporary: &str, name: &str) -> io::Result<Named> {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
         Err(error) => return Err(error.into()),
     }
+    link(parent, temporary, name)
+}
+
+fn link(parent: &Dir, temporary: &str, name: &str) -> io::Result<Named> {
     match parent.hard_link(temporary, parent, name) {
         Ok(()) => Ok(Named::ByLink),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
@@ -104,5 +108,28 @@ fn give_name(parent: &Dir, temporary: &str, name: &str) -> io::Result<Named> {
             io::ErrorKind::Unsupported,
             format!("the file system cannot give a name only when it is free: {error}"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_give_a_name_leave_a_taken_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        for (name, give) in [("by-rename", give_name as fn(&_, &_, &_) -> _), ("by-link", link)] {
+            for (content, is_first) in [("first", true), ("second", false)] {
+                let (mut file, temporary) = create_temporary(&dir).unwrap();
+                file.write_all(content.as_bytes()).unwrap();
+                let result = give(&dir, &temporary, name);
+                assert_eq!(result.is_ok(), is_first);
+                assert!(
+                    result.err().is_none_or(|error| error.kind() == io::ErrorKind::AlreadyExists)
+                );
+            }
+            assert_eq!(dir.read_to_string(name).unwrap(), "first");
+        }
     }
 }
