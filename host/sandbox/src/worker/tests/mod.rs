@@ -1,5 +1,6 @@
 //! The worker driven through its sockets, as the host does it, with plugins that behave badly and well.
 
+mod capability;
 mod flow;
 mod guest;
 mod hostile;

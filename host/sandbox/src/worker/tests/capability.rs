@@ -1,0 +1,270 @@
+//! Capabilities called as the runtime calls them, with a lane whose other end is the test.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lockgate_types::EntryPath;
+use ring::digest::{SHA256, digest};
+use wasmtime::component::Resource;
+
+use super::*;
+use crate::limits::{DESCRIPTORS_MAX, INLINE_BYTES_MAX};
+use crate::protocol::{Answer, Question};
+use crate::worker::bindings::lockgate::datastore::archive::{Entry, Extraction, HostWriter};
+use crate::worker::bindings::lockgate::datastore::files::{HostFile, HostListing};
+use crate::worker::bindings::lockgate::datastore::{archive, clock, files, random};
+use crate::worker::capability::archive::Writer;
+use crate::worker::capability::files::OpenFile;
+use crate::worker::fault::{Fault, Reply};
+use crate::worker::state::{Activity, Lane, State};
+
+fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
+    let folders = folder.map(|(path, writable)| {
+        let root = fs::File::open(path).unwrap().into();
+        Arc::new(Folder::new("data".to_owned(), writable, root))
+    });
+    let grants = Grants {
+        folders: folders.into_iter().collect(),
+        owners: Owners::load(),
+        endpoints: Vec::new(),
+        credentials: Vec::new(),
+        clock: true,
+        random: true,
+        config: String::new(),
+        cancelled: AtomicBool::new(false),
+    };
+    let (host, worker) = UnixStream::pair().unwrap();
+    let lane = Lane::new(FrameSocket::new(worker).unwrap());
+    (State::new(Arc::new(grants), lane, 1 << 20), FrameSocket::new(host).unwrap())
+}
+
+fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
+    match reply {
+        Err(Fault::Failure(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same handle once more, as each call of a plugin makes one.
+fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+    Resource::new_borrow(handle.rep())
+}
+
+fn open(state: &mut State, name: &str) -> Resource<OpenFile> {
+    files::Host::open(state, "data".to_owned(), name.as_bytes().to_vec()).unwrap()
+}
+
+fn create_entry(state: &mut State, name: &str) -> Reply<Resource<Writer>> {
+    let entry = Entry {
+        path: name.as_bytes().to_vec(),
+        media_type: String::new(),
+        size_hint: None,
+        metadata: None,
+        attributes: Vec::new(),
+    };
+    archive::Host::create(state, entry)
+}
+
+#[test]
+fn files_are_read_within_bounds_and_digested_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 253) as u8).collect();
+    fs::write(root.path().join("file"), &content).unwrap();
+    let (mut state, _host) = state(Some((root.path(), false)));
+    let file = open(&mut state, "file");
+    for (offset, max, expected) in [
+        (0, 10, &content[..10]),
+        (2_999_990, 100, &content[2_999_990..]),
+        (3_000_000, 100, &[]),
+        (u64::MAX, 0, &[]),
+    ] {
+        assert_eq!(state.read_at(again(&file), offset, max).unwrap(), expected);
+    }
+    assert_eq!(state.read_at(again(&file), 0, u32::MAX).unwrap().len(), 1 << 20);
+    assert_eq!(state.digest(again(&file)).unwrap(), digest(&SHA256, &content).as_ref());
+    assert!(matches!(failure(state.write_at(again(&file), 0, vec![1])), Failure::Denied(_)));
+    let about = HostFile::metadata(&mut state, again(&file)).unwrap();
+    assert_eq!(about.size, 3_000_000);
+    assert!(matches!(
+        failure(HostFile::apply(&mut state, again(&file), about)),
+        Failure::Denied(_)
+    ));
+    HostFile::drop(&mut state, file).unwrap();
+}
+
+#[test]
+fn a_small_file_goes_by_value_and_a_large_one_by_descriptor() {
+    let root = tempfile::tempdir().unwrap();
+    let sizes = [0, 1, INLINE_BYTES_MAX - 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1];
+    for size in sizes {
+        fs::write(root.path().join(size.to_string()), vec![b'x'; size]).unwrap();
+    }
+    // (size of the file, offset, length, bytes by value, the rest by descriptor)
+    let cases = [
+        (0, 0, None, 0, None),
+        (1, 0, None, 1, None),
+        (1, 0, Some(0), 0, None),
+        (1, 7, None, 0, None),
+        (INLINE_BYTES_MAX - 1, 5, Some(u64::MAX), INLINE_BYTES_MAX - 6, None),
+        (INLINE_BYTES_MAX, 0, Some(INLINE_BYTES_MAX as u64), INLINE_BYTES_MAX, None),
+        // The end of the file was not seen, so it may have grown: the host looks.
+        (INLINE_BYTES_MAX, 0, None, INLINE_BYTES_MAX, Some((INLINE_BYTES_MAX as u64, None))),
+        (INLINE_BYTES_MAX + 1, 0, None, 0, Some((0, None))),
+        (INLINE_BYTES_MAX + 1, 1, Some(10), 10, None),
+    ];
+    for case @ (size, offset, length, value, rest) in cases {
+        let (mut state, mut host) = state(Some((root.path(), false)));
+        state.begin_call(Activity::Export);
+        let writer = create_entry(&mut state, "entry").unwrap();
+        let file = open(&mut state, &size.to_string());
+        state.write_file(again(&writer), file, offset, length).unwrap();
+        state.finish(again(&writer)).unwrap();
+        state.lane.socket().flush().unwrap();
+        drop(state);
+        let (mut seen, mut seen_rest) = (0, None);
+        while let Some(message) = host.receive::<FromWorker>().unwrap() {
+            match message {
+                FromWorker::Data { writer: 1, length } => {
+                    seen += length as usize;
+                    host.raw(length.into());
+                }
+                FromWorker::FileRange { writer: 1, offset, length } => {
+                    let file = fs::File::from(host.take_descriptor().unwrap());
+                    assert_eq!(file.metadata().unwrap().len(), size as u64);
+                    seen_rest = Some((offset, length));
+                }
+                FromWorker::Create { .. } | FromWorker::Finish { writer: 1 } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((seen, seen_rest), (value, rest), "{case:?}");
+    }
+}
+
+#[test]
+fn a_finished_or_old_entry_takes_nothing_more() {
+    let (mut state, _host) = state(None);
+    assert!(matches!(failure(create_entry(&mut state, "early")), Failure::Denied(_)));
+    state.begin_call(Activity::Export);
+    assert!(matches!(failure(create_entry(&mut state, "")), Failure::Other(_)));
+    assert!(matches!(failure(create_entry(&mut state, "../out")), Failure::Other(_)));
+    let finished = create_entry(&mut state, "finished").unwrap();
+    state.finish(again(&finished)).unwrap();
+    assert!(HostWriter::write(&mut state, again(&finished), vec![1]).is_err());
+    assert!(state.finish(finished).is_err());
+    let old = create_entry(&mut state, "old").unwrap();
+    state.begin_call(Activity::Export);
+    assert!(HostWriter::write(&mut state, again(&old), vec![1]).is_err());
+    HostWriter::drop(&mut state, old).unwrap();
+    assert_eq!(state.call.open_entries, 0);
+}
+
+#[test]
+fn what_is_extracted_goes_to_the_host_in_batches() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, mut host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Import);
+    let count = DESCRIPTORS_MAX + 2;
+    let mut extractions = Vec::new();
+    for index in 0..count {
+        let name = index.to_string().into_bytes();
+        let target =
+            files::Host::create(&mut state, "data".to_owned(), name.clone(), false).unwrap();
+        extractions.push(Extraction { path: name, target, offset: 0 });
+    }
+    let answering = thread::spawn(move || {
+        let mut batches = Vec::new();
+        while let Some(FromWorker::Question(Question::Extract { extractions })) =
+            host.receive().unwrap()
+        {
+            for (path, _) in &extractions {
+                let mut file = fs::File::from(host.take_descriptor().unwrap());
+                file.write_all(path.as_bytes()).unwrap();
+            }
+            batches.push(extractions.len());
+            let count = Answer::Count(extractions.len() as u64);
+            host.send(&ToWorker::Answer(Ok(count)), &[]).unwrap();
+        }
+        batches
+    });
+    assert_eq!(archive::Host::extract(&mut state, extractions).unwrap(), count as u64);
+    drop(state);
+    assert_eq!(answering.join().unwrap(), [DESCRIPTORS_MAX, 2]);
+    assert_eq!(fs::read(root.path().join("129")).unwrap(), b"129");
+}
+
+#[test]
+fn an_answer_that_does_not_fit_its_question_is_not_believed() {
+    let answers = [
+        Answer::Done,
+        Answer::Reused(vec![true; 2]),
+        Answer::Connected { connection: 1, encrypted: false },
+    ];
+    for answer in answers {
+        let (mut state, mut host) = state(None);
+        state.begin_call(Activity::Export);
+        host.send(&ToWorker::Answer(Ok(answer)), &[]).unwrap();
+        host.flush().unwrap();
+        let entry = crate::worker::bindings::lockgate::datastore::archive::Entry {
+            path: b"a".to_vec(),
+            media_type: String::new(),
+            size_hint: None,
+            metadata: None,
+            attributes: Vec::new(),
+        };
+        let reply = archive::Host::reuse(&mut state, vec![entry]);
+        assert!(matches!(reply, Err(Fault::Trap(_))), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_listing_comes_in_pages() {
+    let root = tempfile::tempdir().unwrap();
+    for index in 0..25 {
+        fs::write(root.path().join(format!("{index:02}")), "").unwrap();
+    }
+    let (mut state, _host) = state(Some((root.path(), false)));
+    let listing = files::Host::list_folder(&mut state, "data".to_owned(), Vec::new()).unwrap();
+    let mut names = Vec::new();
+    loop {
+        let page = state.next(again(&listing), 10).unwrap();
+        assert!(page.len() <= 10);
+        if page.is_empty() {
+            break;
+        }
+        names.extend(page.into_iter().map(|named| String::from_utf8(named.name).unwrap()));
+    }
+    assert_eq!(names, (0..25).map(|index| format!("{index:02}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_cancelled_run_stops_all_but_the_cleaning_up() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, _host) = state(Some((root.path(), true)));
+    let grants = state.grants.clone();
+    let began = Instant::now();
+    let cancelling = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        grants.cancelled.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failure(clock::Host::sleep(&mut state, 60_000)), Failure::Cancelled);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    cancelling.join().unwrap();
+    assert_eq!(failure(random::Host::bytes(&mut state, 1)), Failure::Cancelled);
+    assert_eq!(failure(files::Host::folders(&mut state)), Failure::Cancelled);
+    state.begin_call(Activity::Cleanup);
+    assert_eq!(random::Host::bytes(&mut state, 7).unwrap().len(), 7);
+    assert!(random::Host::bytes(&mut state, u32::MAX).is_err());
+}
+
+#[test]
+fn a_name_that_is_no_path_is_refused_before_the_system_sees_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, _host) = state(Some((root.path(), true)));
+    let long = vec![b'a'; EntryPath::LENGTH_MAX + 1];
+    for name in [&b"../etc/passwd"[..], b"/etc/passwd", b"a\0b", b"a//b", b".", &long] {
+        let reply = files::Host::open(&mut state, "data".to_owned(), name.to_vec());
+        assert!(matches!(failure(reply), Failure::Other(_)));
+    }
+}
