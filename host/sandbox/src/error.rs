@@ -131,7 +131,7 @@ impl Error {
         let kind = match failure {
             Failure::Cancelled => ErrorKind::Cancelled,
             Failure::Denied(_) => ErrorKind::Denied,
-            failure => ErrorKind::Failure(failure),
+            failure => ErrorKind::Failure(readable(failure)),
         };
         Self::new(kind, detail)
     }
@@ -200,6 +200,22 @@ impl Error {
     }
 }
 
+/// The failure with its text fit for a terminal.
+fn readable(failure: Failure) -> Failure {
+    let fit = |text: String| into_shown(text, TEXT_BYTES_MAX);
+    match failure {
+        Failure::Config(text) => Failure::Config(fit(text)),
+        Failure::Auth(text) => Failure::Auth(fit(text)),
+        Failure::Denied(text) => Failure::Denied(fit(text)),
+        Failure::Unreachable(text) => Failure::Unreachable(fit(text)),
+        Failure::Unsupported(text) => Failure::Unsupported(fit(text)),
+        Failure::Conflict(text) => Failure::Conflict(fit(text)),
+        Failure::Corrupt(text) => Failure::Corrupt(fit(text)),
+        Failure::Cancelled => Failure::Cancelled,
+        Failure::Other(text) => Failure::Other(fit(text)),
+    }
+}
+
 fn hint_of(kind: &ErrorKind) -> Option<String> {
     let hint = match kind {
         ErrorKind::Denied => "add the capability to the grants of this source",
@@ -261,6 +277,8 @@ mod tests {
             error.to_string(),
             "plugin a\\nb, part \\u{202e}x: \\u{1b}]0;owned\\u{7}\\nsecond line"
         );
+        let ErrorKind::Failure(Failure::Other(text)) = error.kind() else { panic!("{error:?}") };
+        assert!(!text.contains('\x1b'));
         let long = Error::failure(Failure::Other("x".repeat(1 << 20)));
         assert!(long.to_string().len() < TEXT_BYTES_MAX + 100);
     }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lockgate_trust::Admitted;
 use lockgate_types::Digest;
@@ -172,9 +172,18 @@ impl CompiledPlugin {
 }
 
 fn file_name(digest: &Digest) -> Result<String, Error> {
-    let engine = crate::worker::engine_hash().map_err(|error| {
-        Error::new(ErrorKind::Compile, format!("this machine cannot run plugins: {error}"))
-    })?;
+    // Asked once: making an engine takes longer than all the rest of a load.
+    static ENGINE: OnceLock<u64> = OnceLock::new();
+    let engine = match ENGINE.get() {
+        Some(engine) => *engine,
+        None => {
+            let engine = crate::worker::engine_hash().map_err(|error| {
+                let detail = format!("this machine cannot run plugins: {error}");
+                Error::new(ErrorKind::Compile, detail)
+            })?;
+            *ENGINE.get_or_init(|| engine)
+        }
+    };
     Ok(format!("{digest}-{engine:016x}"))
 }
 

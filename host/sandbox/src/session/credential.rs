@@ -97,7 +97,8 @@ impl Credentials {
                 None => Err(format!("the variable {variable} is not set")),
             },
             SecretSource::Command(command) => {
-                let work = timeout(SECRET_TIMEOUT, from_command(command));
+                // The timer needs the runtime that `block_on` enters.
+                let work = async { timeout(SECRET_TIMEOUT, from_command(command)).await };
                 let output = self.runtime.block_on(work).unwrap_or_else(|_| {
                     let seconds = SECRET_TIMEOUT.as_secs();
                     Err(format!("its secret-command did not end within {seconds} s"))

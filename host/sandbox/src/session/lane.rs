@@ -68,37 +68,38 @@ impl From<Violation> for Break {
 impl Lane {
     /// Brings up an instance and waits until it is ready.
     pub fn open(shared: Arc<Shared>, label: &str) -> Result<Self, Error> {
-        let place = Place::Instance(label.to_owned());
         let (ours, theirs) =
             UnixStream::pair().map_err(|error| Error::io("make a socket", error))?;
-        let socket = FrameSocket::new(ours).map_err(|error| Error::protocol(&error))?;
-        let mut lane = Self {
-            socket,
-            shared: Arc::clone(&shared),
+        let mut lane = Self::new(Arc::clone(&shared), label, ours)?;
+        let place = Place::Instance(label.to_owned());
+        let watched = shared.watchdog.watch(START_TIMEOUT);
+        let milliseconds = u64::try_from(START_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        let limit = Limit { name: "instance start", milliseconds };
+        let told = shared.open_lane(theirs.as_fd());
+        // Only the worker holds the other end now, so that its death is the end of the stream.
+        drop(theirs);
+        let broken = match told.and_then(|()| lane.socket.receive()) {
+            Ok(Some(FromWorker::Ready)) => return Ok(lane),
+            Ok(Some(FromWorker::Returned(Err(stop)))) => {
+                return Err(Error::stop(stop, shared.limits.busy_ms).at(&shared.name, &place));
+            }
+            Ok(Some(_)) => Break::from("an instance spoke before it was ready"),
+            Ok(None) => Break::Lost,
+            Err(error) => error.into(),
+        };
+        Err(lane.fail(&place, limit, &watched, broken))
+    }
+
+    /// A lane whose instance is already there.
+    pub fn new(shared: Arc<Shared>, label: &str, socket: UnixStream) -> Result<Self, Error> {
+        Ok(Self {
+            socket: FrameSocket::new(socket).map_err(|error| Error::protocol(&error))?,
+            shared,
             label: label.to_owned(),
             connections: Connections::default(),
             last_writer: 0,
             has_ended: false,
-        };
-        let watched = shared.watchdog.watch(START_TIMEOUT);
-        let limit =
-            Limit { name: "instance start", milliseconds: START_TIMEOUT.as_millis() as u64 };
-        if shared.open_lane(theirs.as_fd()).is_err() {
-            return Err(lane.fail(&place, limit, &watched, Break::Lost));
-        }
-        drop(theirs);
-        match lane.socket.receive() {
-            Ok(Some(FromWorker::Ready)) => Ok(lane),
-            Ok(Some(FromWorker::Returned(Err(stop)))) => {
-                Err(Error::stop(stop, shared.limits.busy_ms).at(&shared.name, &place))
-            }
-            Ok(Some(_)) => {
-                let violation = Break::from("an instance spoke before it was ready");
-                Err(lane.fail(&place, limit, &watched, violation))
-            }
-            Ok(None) => Err(lane.fail(&place, limit, &watched, Break::Lost)),
-            Err(error) => Err(lane.fail(&place, limit, &watched, error.into())),
-        }
+        })
     }
 
     /// The instance's name.

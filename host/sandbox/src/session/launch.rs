@@ -30,7 +30,7 @@ pub fn compile(
     let (process, mut control) = Process::spawn(worker)?;
     process.limit_files(CODE_BYTES_MAX)?;
     let process = Arc::new(process);
-    let watchdog = Watchdog::start(Arc::clone(&process));
+    let watchdog = Watchdog::start(Arc::clone(&process), || {});
     let answer = ask(
         &mut control,
         &Control::Compile,
@@ -57,10 +57,10 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
     let net = Net::new(options.grants, options.runtime.clone()).map_err(fault)?;
     let folders = open_folders(options.grants).map_err(named)?;
     let start = start_message(options, &net);
-    let started = match start_worker(options, &start, &folders) {
+    let started = match start_worker(options, &net, &start, &folders) {
         Err(error) if error.kind() == &ErrorKind::Compile => {
             tracing::warn!(plugin = options.name, %error, "compiled code is made anew");
-            options.plugin.renew().and_then(|()| start_worker(options, &start, &folders))
+            options.plugin.renew().and_then(|()| start_worker(options, &net, &start, &folders))
         }
         started => started,
     };
@@ -79,13 +79,14 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
 
 fn start_worker(
     options: &SessionOptions<'_>,
+    net: &Net,
     start: &Control,
     folders: &[OwnedFd],
 ) -> Result<(Arc<Process>, Watchdog, FrameSocket), Error> {
     let code: Arc<File> = options.plugin.code();
     let (process, mut control) = Process::spawn(&options.worker)?;
     let process = Arc::new(process);
-    let watchdog = Watchdog::start(Arc::clone(&process));
+    let watchdog = Watchdog::start(Arc::clone(&process), net.canceller());
     let mut descriptors = vec![code.as_fd()];
     descriptors.extend(folders.iter().map(AsFd::as_fd));
     let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };

@@ -131,3 +131,6 @@ impl Canceller {
         self.shared.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,6 +134,14 @@ impl Net {
         Ok((number, true, self.encrypt(endpoint, connection, stream)?))
     }
 
+    /// Does what [`Net::cancel`] does, from elsewhere.
+    pub fn canceller(&self) -> impl Fn() + Send + 'static {
+        let cancelled = self.cancelled.clone();
+        move || {
+            cancelled.send_replace(true);
+        }
+    }
+
     /// Ends what is being dialled, and refuses to dial from now on.
     pub fn cancel(&self) {
         self.cancelled.send_replace(true);

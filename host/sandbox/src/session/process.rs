@@ -56,6 +56,8 @@ pub struct Process {
 #[derive(Debug)]
 pub struct Ending {
     status: Option<ExitStatus>,
+    /// It did not end by itself.
+    was_killed: bool,
     /// The last of what it wrote to its standard error.
     stderr: String,
 }
@@ -106,22 +108,22 @@ impl Process {
     /// Waits for the end, at most `patience`, then kills.
     pub fn end(&self, patience: Duration) -> Ending {
         let until = Instant::now() + patience;
-        let status = loop {
+        let (status, was_killed) = loop {
             // The lock is free again before anything else is done.
             let looked = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
             match looked {
-                Ok(Some(status)) => break Some(status),
+                Ok(Some(status)) => break (Some(status), false),
                 Ok(None) if Instant::now() < until => {}
                 _ => {
                     self.kill();
-                    break self.reap();
+                    break (self.reap(), true);
                 }
             }
             std::thread::sleep(POLL);
         };
         let reader = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).take();
         let stderr = reader.and_then(|thread| thread.join().ok()).unwrap_or_default();
-        Ending { status, stderr }
+        Ending { status, was_killed, stderr }
     }
 
     fn reap(&self) -> Option<ExitStatus> {
@@ -168,6 +170,7 @@ impl Ending {
     pub fn into_error(self) -> Error {
         let signal = self.status.and_then(|status| status.signal());
         let how = match (signal, self.status.and_then(|status| status.code())) {
+            _ if self.was_killed => "closed its end and was stopped".to_owned(),
             (Some(signal), _) => format!("was killed by signal {signal}{}", signal_name(signal)),
             (None, Some(code)) => format!("ended with status {code}"),
             (None, None) => "is gone".to_owned(),
@@ -175,7 +178,7 @@ impl Ending {
         let last =
             if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
         let error = Error::new(ErrorKind::WorkerLost, format!("the worker {how}{last}"));
-        if signal == Some(Signal::KILL.as_raw()) {
+        if signal == Some(Signal::KILL.as_raw()) && !self.was_killed {
             return error.with_hint(
                 "the system may have run out of memory: look for `oom` in the kernel's log",
             );

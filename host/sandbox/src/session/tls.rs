@@ -112,7 +112,8 @@ fn failure_of(error: &io::Error, endpoint: &Endpoint, target: &Target, name: &st
     };
     let text = match cause {
         Some(rustls::Error::InvalidCertificate(fault)) => match fault {
-            CertificateError::UnknownIssuer => {
+            // The second is what an authority of the same name with another key looks like.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 format!("{target}: the server's certificate is not signed by {trusted}")
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

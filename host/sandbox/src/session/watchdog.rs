@@ -50,11 +50,11 @@ pub struct Watched<'a> {
 }
 
 impl Watchdog {
-    /// Starts to watch over `process`.
-    pub fn start(process: Arc<Process>) -> Self {
+    /// Starts to watch over `process`. `on_kill` ends what the host does for it meanwhile.
+    pub fn start(process: Arc<Process>, on_kill: impl Fn() + Send + 'static) -> Self {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || theirs.run(&process));
+        let thread = std::thread::spawn(move || theirs.run(&process, &on_kill));
         Self { shared, thread: Mutex::new(Some(thread)) }
     }
 
@@ -130,7 +130,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, process: &Process) {
+    fn run(&self, process: &Process, on_kill: &dyn Fn()) {
         let mut state = self.lock();
         while !state.is_closing {
             let next = state.calls.iter().map(|(number, until)| (*until, *number)).min();
@@ -146,6 +146,7 @@ impl Shared {
                     Verdict::Deadline(number)
                 });
                 process.kill();
+                on_kill();
                 continue;
             }
             state =

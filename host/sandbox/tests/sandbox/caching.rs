@@ -1,0 +1,131 @@
+//! Compiled code is made once, and made again when it is damaged.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use lockgate_sandbox::{ErrorKind, Limits, WorkerCommand};
+use lockgate_trust::{Admitted, Grants, admit};
+
+use crate::component::{Bodies, component};
+use crate::stage::{Stage, worker};
+
+fn admitted() -> Admitted {
+    admit(component(Bodies::default())).unwrap()
+}
+
+fn code_file(stage: &Stage) -> PathBuf {
+    let files: Vec<PathBuf> = fs::read_dir(stage.folder.path().join("code"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "code"))
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+#[test]
+fn code_is_compiled_once_under_digest_and_engine() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    assert!(!stage.cache().load(&admitted, &worker()).unwrap().was_cached());
+    let file = code_file(&stage);
+    let engine = lockgate_sandbox::engine_hash().unwrap();
+    let name = format!("{}-{engine:016x}.code", admitted.digest);
+    assert_eq!(file.file_name().unwrap().to_str(), Some(name.as_str()));
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    // A worker that cannot even start is not needed any more.
+    let none = WorkerCommand { program: "/nonexistent".into(), arguments: Vec::new() };
+    assert!(stage.cache().load(&admitted, &none).unwrap().was_cached());
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
+    let folder = fs::metadata(stage.folder.path().join("code")).unwrap();
+    assert_eq!(folder.mode() & 0o777, 0o700);
+    let left = fs::read_dir(stage.folder.path().join("code")).unwrap().count();
+    assert_eq!(left, 2, "the code and its hash");
+}
+
+#[test]
+fn damaged_code_is_made_again() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    stage.cache().load(&admitted, &worker()).unwrap();
+    let file = code_file(&stage);
+    let whole = fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let damages = [flipped, whole[..whole.len() / 2].to_vec(), Vec::new(), b"x".repeat(4096)];
+    for damage in damages {
+        fs::write(&file, &damage).unwrap();
+        let plugin = stage.cache().load(&admitted, &worker()).unwrap();
+        assert!(!plugin.was_cached());
+        assert_eq!(fs::read(&file).unwrap(), whole);
+        let session = stage.try_session(&plugin, &Grants::default(), Limits::default()).unwrap();
+        session.instance("health").unwrap().check().unwrap();
+        session.close();
+    }
+}
+
+#[test]
+fn code_that_a_worker_refuses_is_made_again_once() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    let plugin = stage.cache().load(&admitted, &worker()).unwrap();
+    // After the cache has checked it: in place, as a failing disk would.
+    let file = code_file(&stage);
+    let length = fs::metadata(&file).unwrap().len() as usize;
+    fs::write(&file, vec![b'x'; length]).unwrap();
+    let session = stage.try_session(&plugin, &Grants::default(), Limits::default()).unwrap();
+    session.instance("health").unwrap().check().unwrap();
+    session.close();
+    assert!(stage.cache().load(&admitted, &worker()).unwrap().was_cached());
+}
+
+#[test]
+fn links_and_open_folders_are_not_trusted() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    stage.cache().load(&admitted, &worker()).unwrap();
+    let file = code_file(&stage);
+    let elsewhere = stage.folder.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    assert!(!stage.cache().load(&admitted, &worker()).unwrap().was_cached());
+    assert!(!fs::symlink_metadata(&file).unwrap().is_symlink());
+    let folder = stage.folder.path().join("code");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    stage.cache().load(&admitted, &worker()).unwrap();
+    assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+    let link = stage.folder.path().join("link");
+    symlink(&folder, &link).unwrap();
+    let error = lockgate_sandbox::CodeCache::new(link).load(&admitted, &worker()).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Io, "{error}");
+}
+
+#[test]
+fn a_component_that_does_not_compile_leaves_nothing_behind() {
+    let stage = Stage::new();
+    let bytes = [b"\0asm\x0d\0\x01\0".as_slice(), &[0xff; 64]].concat();
+    let admitted = Admitted { component: bytes.into(), ..admitted() };
+    let error = stage.cache().load(&admitted, &worker()).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Compile, "{error}");
+    assert_eq!(fs::read_dir(stage.folder.path().join("code")).unwrap().count(), 0);
+}
+
+/// Prints how long a plugin takes from the cache to its first answer, for the record.
+#[test]
+fn a_cached_plugin_is_ready_soon() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    stage.cache().load(&admitted, &worker()).unwrap();
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        let began = Instant::now();
+        let plugin = stage.cache().load(&admitted, &worker()).unwrap();
+        let session = stage.try_session(&plugin, &Grants::default(), Limits::default()).unwrap();
+        let launched = began.elapsed();
+        let mut instance = session.instance("health").unwrap();
+        instance.check().unwrap();
+        times.push((began.elapsed(), launched));
+        session.close();
+    }
+    times.sort();
+    println!("ready after {:?}, of which launch {:?} (median of 20)", times[10].0, times[10].1);
+    assert!(times[10].0.as_millis() < 500, "{times:?}");
+}

@@ -1,0 +1,93 @@
+//! With no grant each capability says so; a grant that cannot be used is named before anything runs.
+
+use lockgate_sandbox::{ErrorKind, Limits};
+use lockgate_trust::Grants;
+use lockgate_types::Retry;
+
+use crate::component::Bodies;
+use crate::stage::{Stage, grants};
+
+#[test]
+fn each_capability_is_denied_when_nothing_is_granted() {
+    // Each returns the failure that the capability gave as its own.
+    let same = "(i32.const 1024)";
+    // A result with a number in it has its failure four bytes further on.
+    let shifted = "(i32.store8 (i32.const 1028) (i32.const 1)) (i32.const 1028)";
+    let bodies = [
+        ("the clock", "(call $now (i32.const 1024))", shifted),
+        ("sleeping", "(call $sleep (i32.const 1) (i32.const 1024))", same),
+        ("random bytes", "(call $random (i32.const 8) (i32.const 1024))", same),
+        ("files", "(call $open-file (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4) (i32.const 1024))", same),
+        ("credentials", "(call $open-credential (i32.const 512) (i32.const 4) (i32.const 1024))", same),
+        ("the network", "(call $connect (i32.const 512) (i32.const 4) (i32.const 1024))", same),
+        ("reading entries", "(call $open-entry (i32.const 512) (i32.const 4) (i32.const 1024))", same),
+        ("writing entries", "(i32.store (i32.const 2048) (i32.const 512)) (i32.store (i32.const 2052) (i32.const 4))
+            (call $create (i32.const 2048) (i32.const 1024))", same),
+    ];
+    let stage = Stage::new();
+    for (name, ask, answer) in bodies {
+        let check = format!("{ask} {answer}");
+        let bodies = Bodies {
+            items: r#"(data (i32.const 512) "name")"#,
+            check: &check,
+            ..Bodies::default()
+        };
+        let session = stage.session(bodies, &Grants::default(), Limits::default());
+        let error = session.instance("health").unwrap().check().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Denied, "{name}: {error}");
+        assert_eq!(error.retry(), Retry::AfterFix);
+        assert!(
+            error.to_string().starts_with("plugin tested, instance health: not granted: "),
+            "{error}"
+        );
+        session.close();
+    }
+}
+
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let stage = Stage::new();
+    let plugin = stage.plugin(Bodies::default());
+    let error = stage
+        .try_session(&plugin, &grants("[folders.data]\npath = '/nonexistent/x'"), Limits::default())
+        .unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Grant);
+    assert_eq!(error.to_string(), "plugin tested: folder data: /nonexistent/x does not exist");
+    let error = stage
+        .try_session(&plugin, &grants("[folders.data]\npath = '/dev/null'"), Limits::default())
+        .unwrap_err();
+    assert_eq!(error.to_string(), "plugin tested: folder data: /dev/null is not a folder");
+}
+
+#[test]
+fn text_of_a_plugin_reaches_the_log_without_control_characters() {
+    let stage = Stage::new();
+    let bodies = Bodies {
+        items: r#"(data (i32.const 512) "\1b[31mred\0aforged line")"#,
+        check: "(call $say (i32.const 512) (i32.const 20)) (i32.const 8192)",
+        ..Bodies::default()
+    };
+    let session = stage.session(bodies, &Grants::default(), Limits::default());
+    session.instance("health").unwrap().check().unwrap();
+    session.close();
+    assert_eq!(stage.heard.lines(), ["health: \\u{1b}[31mred\\nforged line"]);
+}
+
+#[test]
+fn a_flood_of_log_lines_is_cut_off_and_counted() {
+    let stage = Stage::new();
+    let bodies = Bodies {
+        check: "(loop $l
+                    (call $say (i32.const 1024) (i32.const 4096))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br_if $l (i32.lt_u (local.get $i) (i32.const 1000))))
+                (i32.const 8192)",
+        ..Bodies::default()
+    };
+    let session = stage.session(bodies, &Grants::default(), Limits::default());
+    session.instance("health").unwrap().check().unwrap();
+    session.close();
+    let lines = stage.heard.lines();
+    assert!(lines.len() < 300, "{}", lines.len());
+    assert!(lines.last().unwrap().contains("dropped"), "{:?}", lines.last());
+}
