@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Once;
 
-use log::kv::{Key, Value, VisitSource};
 use serde::de::DeserializeOwned;
 
 use crate::bindings::lockgate::datastore::job as host;
@@ -50,7 +49,11 @@ pub(crate) fn prepare() {
             log::set_max_level(log::LevelFilter::Debug);
         }
         std::panic::set_hook(Box::new(|panic| {
-            let message = panic.to_string();
+            let what = panic.payload_as_str().unwrap_or("a value that is no text");
+            let message = match panic.location() {
+                Some(place) => format!("{what} ({}:{})", place.file(), place.line()),
+                None => what.to_owned(),
+            };
             host::log(host::Level::Error, &message, &[Attribute::new("panic", "true")]);
         }));
     });
@@ -72,24 +75,10 @@ impl log::Log for JobLog {
             log::Level::Trace => host::Level::Trace,
         };
         let message = fmt::format(*record.args());
-        host::log(level, &message, &fields(record.key_values()));
+        host::log(level, &message, &[]);
     }
 
     fn flush(&self) {}
-}
-
-fn fields(source: &dyn log::kv::Source) -> Vec<Attribute> {
-    struct Collector(Vec<Attribute>);
-    impl<'kvs> VisitSource<'kvs> for Collector {
-        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
-            self.0.push(Attribute::new(key.as_str(), value.to_string()));
-            Ok(())
-        }
-    }
-    let mut collector = Collector(Vec::new());
-    // The collector never fails; a source that does leaves the fields before it.
-    let _ = source.visit(&mut collector);
-    collector.0
 }
 
 #[cfg(test)]
@@ -127,12 +116,5 @@ mod tests {
             assert!(error.message().contains(key), "{error}");
             assert!(matches!(error.failure(), crate::Failure::Config(_)));
         }
-    }
-
-    #[test]
-    fn fields_of_a_record_become_attributes() {
-        let pairs = [("table", "orders"), ("rows", "7")];
-        let expected = [Attribute::new("table", "orders"), Attribute::new("rows", "7")];
-        assert_eq!(fields(&pairs), expected);
     }
 }
