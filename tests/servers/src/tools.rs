@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::install::{Prerequisite, install, require};
+use crate::go;
 use crate::process::run;
 
 /// A program that is built from a Go module of one exact version.
@@ -30,9 +30,6 @@ const VERSITYGW: Tool = Tool {
     package: "github.com/versity/versitygw/cmd/versitygw",
 };
 
-/// The language version that the throw-away modules ask for.
-const GO_LANGUAGE: &str = "1.25";
-
 /// restic, the referee of the repository format. Built when it is not in the cache, which takes some minutes.
 ///
 /// # Errors
@@ -57,6 +54,12 @@ impl Tool {
             return Ok(program);
         }
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        // One build serves all tests that ask for it at the same time.
+        let lock = fs::File::create(folder.join("lock"))?;
+        lock.lock().with_context(|| format!("lock {}", folder.display()))?;
+        if program.is_file() {
+            return Ok(program);
+        }
         self.build(&folder).with_context(|| format!("build {} {}", self.name, self.version))?;
         Ok(program)
     }
@@ -64,11 +67,14 @@ impl Tool {
     /// A throw-away module that requires the exact version: `go install …@version` would ask the module proxy for the list
     /// of versions first, which it does not have for every module. Go's check of sums stays on.
     fn build(&self, folder: &Path) -> Result<()> {
-        install(&[Prerequisite::Go])?;
-        let go = require("go", "golang-go")?;
+        let go = go::go(&tools_folder()?)?;
         let work = tempfile::tempdir_in(folder)?;
-        let module =
-            format!("module pin\n\ngo {GO_LANGUAGE}\n\nrequire {} {}\n", self.module, self.version);
+        let module = format!(
+            "module pin\n\ngo {}\n\nrequire {} {}\n",
+            go::LANGUAGE,
+            self.module,
+            self.version
+        );
         fs::write(work.path().join("go.mod"), module)?;
         let built = work.path().join(self.name);
         eprintln!("building {} {}, which takes some minutes", self.name, self.version);
@@ -80,8 +86,7 @@ impl Tool {
             .args(["build", "-trimpath", "-o"])
             .arg(&built)
             .arg(self.package);
-        run(&mut command)
-            .context(format!("go {GO_LANGUAGE} or newer and the Go module proxy are needed"))?;
+        run(&mut command).context("Go and its module proxy are needed")?;
         // Renamed whole, so that a build that is stopped, or a second one at the same time, leaves nothing half done.
         fs::rename(&built, folder.join(self.name))?;
         Ok(())
