@@ -215,8 +215,14 @@ impl HostListing for State {
         while page.len() < limit
             && let Some(name) = listing.names.get(listing.next)
         {
+            let found = stat_named(&listing.names, name, &self.grants.owners);
+            // What was found before a name that cannot be looked up is not lost: that name is the next call's failure, and
+            // the call after that goes on behind it.
+            if found.is_err() && !page.is_empty() {
+                break;
+            }
             listing.next += 1;
-            let found = stat_named(&listing.names, name, &self.grants.owners).map_err(|errno| {
+            let found = found.map_err(|errno| {
                 let shown = name.to_bytes().escape_ascii();
                 Fault::system("look at", format_args!("{}/{shown}", listing.name), errno)
             })?;

@@ -213,3 +213,52 @@ fn measure() {
         eprintln!("write: {bytes} bytes, {:.2} GB/s", bytes as f64 / seconds / 1e9);
     }
 }
+
+/// Exports the folder `LOCKGATE_FOLDER` with the component `LOCKGATE_COMPONENT`; the host only counts.
+#[test]
+#[ignore = "a measurement, not a test"]
+fn measure_folder() {
+    let variable = |name: &str| std::env::var(name).expect(name);
+    let component = std::fs::read(variable("LOCKGATE_COMPONENT")).unwrap();
+    let folder = File::open(variable("LOCKGATE_FOLDER")).unwrap();
+    let mut start = grants();
+    start.limits = Limits::default();
+    start.config = "{}".to_owned();
+    start.folders.push(crate::protocol::Folder { name: "part".to_owned(), writable: false });
+    let began = std::time::Instant::now();
+    let mut worker = Worker::start(&component, start, &[folder.as_fd()]);
+    eprintln!("compile and load: {:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    let mut lane = worker.lane();
+    eprintln!("instantiate: {:?}", began.elapsed());
+    let (plan, _) = call(&mut lane, Call::BackupBegin(Default::default()));
+    let Ok(Value::Plan(plan)) = plan else { panic!("{plan:?}") };
+    let began = std::time::Instant::now();
+    lane.send(&ToWorker::Call(Call::Export(plan.parts[0].clone())), &[]).unwrap();
+    let (mut entries, mut bytes, mut files) = (0_u64, 0_u64, 0_u64);
+    let result = loop {
+        match lane.receive::<FromWorker>().unwrap().unwrap() {
+            FromWorker::Create { .. } => entries += 1,
+            FromWorker::Data { length, .. } => {
+                bytes += u64::from(length);
+                lane.raw(length.into());
+            }
+            FromWorker::FileRange { .. } => {
+                files += 1;
+                lane.take_descriptor().unwrap();
+            }
+            FromWorker::Question(Question::Reuse { entries }) => {
+                let reused = Answer::Reused(vec![false; entries.len()]);
+                lane.send(&ToWorker::Answer(Ok(reused)), &[]).unwrap();
+            }
+            FromWorker::Question(_) => {
+                lane.send(&ToWorker::Answer(Ok(Answer::Done)), &[]).unwrap();
+            }
+            FromWorker::Returned(result) => break result,
+            _ => {}
+        }
+    };
+    let took = began.elapsed();
+    eprintln!("{result:?}");
+    eprintln!("{entries} entries, {bytes} bytes by value, {files} descriptors in {took:?}");
+}
