@@ -11,19 +11,24 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_trust::Admitted;
 use lockgate_types::Digest;
-use rustix::fs::{AtFlags, Mode, OFlags, RawMode, fchmod, fstat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, Mode, OFlags, RawMode, fchmod, fstat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::launch::compile;
 use super::process::WorkerCommand;
 use crate::error::{Error, ErrorKind};
-use crate::limits::CODE_BYTES_MAX;
+use crate::limits::{CODE_BYTES_MAX, COMPILE_TIMEOUT};
 
 /// Tells the temporary files of one process apart.
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
+/// What their names begin with.
+const TEMPORARY_PREFIX: &str = ".new-";
 /// How much is read at once while hashing.
 const READ_BYTES: usize = 256 << 10;
 
@@ -125,6 +130,7 @@ impl CodeCache {
     ) -> Result<File, Error> {
         let fault =
             |error| Error::io(&format!("store compiled code in {}", self.folder.display()), error);
+        sweep(folder).map_err(fault)?;
         let (component, unnamed) = create(folder).map_err(fault)?;
         unlinkat(folder, &unnamed, AtFlags::empty()).map_err(|errno| fault(errno.into()))?;
         component.write_all_at(&admitted.component, 0).map_err(fault)?;
@@ -202,12 +208,30 @@ fn open(folder: &OwnedFd, name: &str) -> io::Result<Option<File>> {
 /// A new file under a name of its own.
 fn create(folder: &OwnedFd) -> io::Result<(File, String)> {
     let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-    let name = format!(".new-{}-{number}", std::process::id());
+    let name = format!("{TEMPORARY_PREFIX}{}-{number}", std::process::id());
     // What a process of the same number left behind when it was killed.
     let _ = unlinkat(folder, &name, AtFlags::empty());
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(folder, &name, flags, Mode::RUSR | Mode::WUSR)?;
     Ok((file.into(), name))
+}
+
+/// Removes what processes left behind that were killed while they compiled.
+fn sweep(folder: &OwnedFd) -> io::Result<()> {
+    let now = SystemTime::now();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+            continue;
+        }
+        let Ok(status) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(status.st_mtime).unwrap_or(0));
+        if now.duration_since(changed).is_ok_and(|age| age > 2 * COMPILE_TIMEOUT) {
+            let _ = unlinkat(folder, name, AtFlags::empty());
+        }
+    }
+    Ok(())
 }
 
 fn publish(folder: &OwnedFd, code: &File, temporary: &str, name: &str) -> io::Result<()> {

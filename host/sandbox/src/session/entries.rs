@@ -14,6 +14,11 @@ use crate::flow::{EntryReader, EntrySink, EntrySource, EntryWriter, Extraction};
 use crate::limits::{DESCRIPTORS_MAX, OPEN_ENTRIES_MAX, PAGE_ENTRIES_MAX, READ_BYTES_MAX};
 use crate::protocol::Answer;
 
+/// What is passed over after a failure until the plugin asks, in bytes. Then its instance is ended.
+const IGNORED_BYTES_MAX: u64 = 64 << 20;
+/// What a message counts for besides its data.
+const FRAME_BYTES: u64 = 64 << 10;
+
 /// A worker that breaks the protocol: what it did.
 pub type Violation = &'static str;
 
@@ -36,6 +41,8 @@ pub struct Entries<'a> {
     readers: HashMap<u32, Box<dyn EntryReader>>,
     last_reader: u32,
     failure: Option<Failure>,
+    /// Bytes that were passed over since the failure.
+    ignored: u64,
 }
 
 struct Writing {
@@ -55,7 +62,16 @@ impl<'a> Entries<'a> {
             readers: HashMap::new(),
             last_reader: 0,
             failure: None,
+            ignored: 0,
         }
+    }
+
+    /// Whether so much came since a failure that the plugin does not look for it any more.
+    pub fn is_ignored(&mut self) -> bool {
+        if self.failure.is_some() {
+            self.ignored += FRAME_BYTES;
+        }
+        self.ignored > IGNORED_BYTES_MAX
     }
 
     /// Starts an entry.
@@ -99,7 +115,10 @@ impl<'a> Entries<'a> {
         source: &mut dyn Read,
     ) -> Result<(), Violation> {
         let writing = self.writers.get_mut(&number).ok_or("data for an unknown writer came")?;
-        let Some(writer) = writing.writer.as_mut() else { return Ok(()) };
+        let Some(writer) = writing.writer.as_mut() else {
+            self.ignored += u64::from(length);
+            return Ok(());
+        };
         let mut source = Counted { source, taken: 0, is_broken: false };
         let result = if writing.has_content {
             writer.write(&mut source, u64::from(length))

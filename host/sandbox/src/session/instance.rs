@@ -42,7 +42,7 @@ impl Instance {
     /// When the call does not return a value.
     pub fn describe(&mut self) -> Result<Descriptor, Error> {
         match self.look(Call::Describe)? {
-            Value::Descriptor(descriptor) => Ok(descriptor),
+            Value::Descriptor(descriptor) => Ok(readable_descriptor(descriptor)),
             other => Err(self.unexpected(&other)),
         }
     }
@@ -269,6 +269,23 @@ fn fault_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Option<String> {
         }
         _ => None,
     })
+}
+
+/// All but the schema, which is for programs.
+fn readable_descriptor(descriptor: Descriptor) -> Descriptor {
+    let line = |text| into_shown(text, TEXT_BYTES_MAX);
+    let lines = |texts: Vec<String>| texts.into_iter().map(line).collect();
+    Descriptor {
+        name: line(descriptor.name),
+        version: line(descriptor.version),
+        datastore: line(descriptor.datastore),
+        server_versions: line(descriptor.server_versions),
+        part_kinds: lines(descriptor.part_kinds),
+        features: lines(descriptor.features),
+        consistency: line(descriptor.consistency),
+        not_saved: lines(descriptor.not_saved),
+        ..descriptor
+    }
 }
 
 fn readable_finding(finding: Finding) -> Finding {

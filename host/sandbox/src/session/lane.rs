@@ -48,6 +48,8 @@ enum Break {
     Lost,
     /// The worker broke the protocol.
     Violation(String),
+    /// The plugin goes on although its entries failed long ago.
+    Ignored,
 }
 
 impl From<ProtocolError> for Break {
@@ -140,6 +142,11 @@ impl Lane {
         let ended = entries.end();
         let returned = match served {
             Ok(returned) => returned,
+            Err(Break::Ignored) => {
+                self.end();
+                let failure = ended.err().unwrap_or(Failure::Cancelled);
+                return Err(shared.if_cancelled(Error::failure(failure)).at(&shared.name, place));
+            }
             Err(broken) => return Err(self.fail(place, limit, &watched, broken)),
         };
         let error = match (returned, ended) {
@@ -189,6 +196,9 @@ impl Lane {
                 FromWorker::CloseReader { reader } => entries.close_reader(reader)?,
                 FromWorker::CloseConnection { connection } => self.connections.close(connection)?,
                 FromWorker::Question(question) => self.answer(question, entries)?,
+            }
+            if entries.is_ignored() {
+                return Err(Break::Ignored);
             }
         }
     }
@@ -243,11 +253,18 @@ impl Lane {
         }
     }
 
+    /// Ends the instance from outside: the worker finds its lane closed.
+    fn end(&mut self) {
+        self.has_ended = true;
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        self.connections = Connections::default();
+    }
+
     /// Ends the lane and finds out why.
     fn fail(&mut self, place: &Place, limit: Limit, watched: &Watched<'_>, broken: Break) -> Error {
         self.has_ended = true;
         let error = match broken {
-            Break::Lost => self.shared.loss(limit, watched.number()),
+            Break::Lost | Break::Ignored => self.shared.loss(limit, watched.number()),
             Break::Violation(what) => self.shared.condemn(&what),
         };
         self.shared.if_cancelled(error).at(&self.shared.name, place)

@@ -30,7 +30,7 @@ pub fn compile(
     let (process, mut control) = Process::spawn(worker)?;
     process.limit_files(CODE_BYTES_MAX)?;
     let process = Arc::new(process);
-    let watchdog = Watchdog::start(Arc::clone(&process), || {});
+    let watchdog = Watchdog::start(Arc::clone(&process), || {})?;
     let answer = ask(
         &mut control,
         &Control::Compile,
@@ -86,7 +86,7 @@ fn start_worker(
     let code: Arc<File> = options.plugin.code();
     let (process, mut control) = Process::spawn(&options.worker)?;
     let process = Arc::new(process);
-    let watchdog = Watchdog::start(Arc::clone(&process), net.canceller());
+    let watchdog = Watchdog::start(Arc::clone(&process), net.canceller())?;
     let mut descriptors = vec![code.as_fd()];
     descriptors.extend(folders.iter().map(AsFd::as_fd));
     let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };

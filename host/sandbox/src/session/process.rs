@@ -8,7 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
@@ -78,8 +78,17 @@ impl Process {
         let mut child = command.spawn().map_err(|error| {
             Error::io(&format!("start the worker {}", worker.program.display()), error)
         })?;
-        let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || last_of(pipe)));
-        Ok((Self { child: Mutex::new(child), stderr: Mutex::new(stderr) }, control))
+        let pipe = child.stderr.take();
+        // From here on the child is killed and reaped when anything fails.
+        let process = Self { child: Mutex::new(child), stderr: Mutex::new(None) };
+        if let Some(pipe) = pipe {
+            let reader = Builder::new()
+                .name("worker's stderr".to_owned())
+                .spawn(move || last_of(pipe))
+                .map_err(|error| Error::io("start a thread", error))?;
+            *process.stderr.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        }
+        Ok((process, control))
     }
 
     /// Lets the worker write files of at most `bytes`; the system kills it when it goes on.

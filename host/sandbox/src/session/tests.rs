@@ -74,7 +74,7 @@ fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
         name: "hostile".to_owned(),
         limits: Limits::default(),
         observer: Arc::new(Deaf),
-        watchdog: Watchdog::start(Arc::clone(&process), || {}),
+        watchdog: Watchdog::start(Arc::clone(&process), || {}).unwrap(),
         process,
         net: Net::new(&grants, runtime.handle().clone()).unwrap(),
         credentials: Credentials::new(&grants, runtime.handle().clone()),

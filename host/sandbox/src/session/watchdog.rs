@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::process::Process;
+use crate::error::Error;
 use crate::limits::CANCEL_GRACE;
 
 /// Watches the calls of one worker.
@@ -51,11 +52,20 @@ pub struct Watched<'a> {
 
 impl Watchdog {
     /// Starts to watch over `process`. `on_kill` ends what the host does for it meanwhile.
-    pub fn start(process: Arc<Process>, on_kill: impl Fn() + Send + 'static) -> Self {
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        process: Arc<Process>,
+        on_kill: impl Fn() + Send + 'static,
+    ) -> Result<Self, Error> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || theirs.run(&process, &on_kill));
-        Self { shared, thread: Mutex::new(Some(thread)) }
+        let thread = Builder::new()
+            .name("watchdog".to_owned())
+            .spawn(move || theirs.run(&process, &on_kill))
+            .map_err(|error| Error::io("start a thread", error))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Watches one call from now on.

