@@ -57,7 +57,8 @@ impl S3Server {
         // A folder is a bucket.
         fs::create_dir_all(data.join(BUCKET))?;
         fs::create_dir_all(&metadata)?;
-        let mut arguments = strings(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--quiet"]);
+        let mut arguments =
+            strings(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--quiet", "--keep-alive"]);
         arguments.extend(["--port".to_owned(), format!("127.0.0.1:{port}")]);
         let certificates = if is_tls { Some(Certificates::create(folder.path())?) } else { None };
         if let Some(files) = &certificates {
