@@ -92,7 +92,7 @@ pub const INSTANCES_MAX: usize = 256;
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one answer of `files.file.read-at` and `net.connection.read`, and of one read for a digest.
 pub const TRANSFER_BYTES_MAX: u32 = 1 << 20;
-/// Names in one folder, counted in bytes with their ends.
+/// Names of all folders that one instance is going through at once, in bytes.
 pub const LISTING_BYTES_MAX: usize = 512 << 20;
 /// Extended attributes of one file, in bytes: Linux keeps up to 64 KiB of names and of each value (`xattr(7)`).
 pub const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;

@@ -80,6 +80,8 @@ pub struct State {
     pub last_writer: u32,
     /// Connections that are open.
     pub connections: usize,
+    /// Memory of the listings that are open.
+    pub listing_bytes: usize,
     /// Small files on their way to the host.
     pub scratch: Vec<u8>,
     pub started: Instant,
@@ -117,6 +119,7 @@ impl State {
             host_calls: 0,
             last_writer: 0,
             connections: 0,
+            listing_bytes: 0,
             scratch: Vec::new(),
             started: Instant::now(),
             wasi: empty_wasi(),

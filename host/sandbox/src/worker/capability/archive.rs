@@ -311,6 +311,9 @@ impl State {
             return Ok(Some((offset, length)));
         }
         let wanted = length.map_or(INLINE_BYTES_MAX as u64, |it| it.min(INLINE_BYTES_MAX as u64));
+        // Reading on to see the end would cost a call for each small file. Files of the kernel's own (`/proc`) say that they
+        // are empty and are not, so those are read until their end.
+        let wanted = if available > 0 { wanted.min(available) } else { wanted };
         self.scratch.resize(INLINE_BYTES_MAX, 0);
         let room = self.scratch.get_mut(..wanted as usize).unwrap_or_default();
         let count = file.read_fully(room, offset)?;
@@ -318,9 +321,8 @@ impl State {
         if count > 0 {
             send_data(&self.lane, writer, start)?;
         }
-        // A file that grew meanwhile has more.
         let left = length.map(|length| length - count as u64);
-        let has_ended = count < wanted as usize || left == Some(0);
+        let has_ended = count < INLINE_BYTES_MAX || count as u64 == available || left == Some(0);
         Ok((!has_ended).then_some((offset + count as u64, left)))
     }
 

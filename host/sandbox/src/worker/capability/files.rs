@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 use wasmtime::component::Resource;
 
 use super::quoted;
-use crate::limits::{PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
+use crate::limits::{LISTING_BYTES_MAX, PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
 use crate::worker::bindings::lockgate::datastore::files::{
     self, Host, HostFile, HostListing, Metadata,
 };
@@ -92,8 +92,12 @@ impl Host for State {
 
     fn list_folder(&mut self, folder: String, path: Vec<u8>) -> Reply<Resource<Listing>> {
         let (folder, path) = self.place(&folder, path)?;
-        let names = list(&folder, &path)?;
-        Ok(self.table.push(Listing { names, next: 0, name: folder.shown(&path) })?)
+        let rest = LISTING_BYTES_MAX.saturating_sub(self.listing_bytes);
+        let names = list(&folder, &path, rest)?;
+        let bytes = names.bytes();
+        let listing = self.table.push(Listing { names, next: 0, name: folder.shown(&path) })?;
+        self.listing_bytes += bytes;
+        Ok(listing)
     }
 
     fn status(&mut self, folder: String, path: Vec<u8>) -> Reply<Metadata> {
@@ -234,7 +238,8 @@ impl HostListing for State {
     }
 
     fn drop(&mut self, listing: Resource<Listing>) -> wasmtime::Result<()> {
-        self.table.delete(listing)?;
+        let listing = self.table.delete(listing)?;
+        self.listing_bytes = self.listing_bytes.saturating_sub(listing.names.bytes());
         Ok(())
     }
 }

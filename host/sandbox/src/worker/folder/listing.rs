@@ -38,14 +38,19 @@ impl Names {
         CStr::from_bytes_until_nul(self.text.get(start..)?).ok()
     }
 
+    /// What the names take in memory.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.starts.len() * size_of::<u32>()
+    }
+
     /// The folder that holds the names.
     pub fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
 }
 
-/// Reads and sorts the names in `path`.
-pub fn list(folder: &Folder, path: &EntryPath) -> Reply<Names> {
+/// Reads and sorts the names in `path`, which may take `bytes_max` bytes.
+pub fn list(folder: &Folder, path: &EntryPath, bytes_max: usize) -> Reply<Names> {
     let descriptor = folder.open_folder(path)?;
     let mut text = Vec::new();
     let mut starts = Vec::new();
@@ -57,10 +62,13 @@ pub fn list(folder: &Folder, path: &EntryPath) -> Reply<Names> {
         if name == c"." || name == c".." {
             continue;
         }
-        if text.len() + name.to_bytes_with_nul().len() > LISTING_BYTES_MAX {
+        let bytes = text.len() + starts.len() * size_of::<u32>() + name.count_bytes() + 5;
+        if bytes > bytes_max {
             let shown = folder.shown(path);
-            let text = format!("{shown} has more than {LISTING_BYTES_MAX} bytes of names");
-            return Err(Failure::Unsupported(text).into());
+            return Err(Failure::Unsupported(format!(
+                "the names in {shown} and the folders above it take more than {LISTING_BYTES_MAX} bytes"
+            ))
+            .into());
         }
         // The limit on the text keeps this in range.
         starts.push(u32::try_from(text.len()).unwrap_or(u32::MAX));

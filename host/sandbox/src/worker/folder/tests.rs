@@ -66,7 +66,7 @@ fn no_symbolic_link_leads_out_or_in() {
     denied(failure(folder.link(&path("copy"), &path("out/secret"), false)));
     denied(failure(folder.apply(&path("out/secret"), &metadata(Kind::Regular))));
     denied(failure(folder.status(&path("out/secret"), &Owners::default())));
-    denied(failure(list(&folder, &path("out"))));
+    denied(failure(list(&folder, &path("out"), 1000)));
     assert!(outside.path().join("secret").exists());
 
     // The link itself may be looked at, linked and removed.
@@ -122,7 +122,7 @@ fn names_come_in_the_order_of_their_bytes_with_all_that_is_known() {
     let file = root.path().join("a");
     rustix::fs::setxattr(&file, "user.lockgate", b"v\0", rustix::fs::XattrFlags::empty()).unwrap();
     let folder = folder(root.path(), false);
-    let names = list(&folder, &EntryPath::root()).unwrap();
+    let names = list(&folder, &EntryPath::root(), 1000).unwrap();
     fs::remove_file(root.path().join("b")).unwrap();
     let mut seen = Vec::new();
     for index in 0.. {

@@ -108,8 +108,7 @@ fn a_small_file_goes_by_value_and_a_large_one_by_descriptor() {
         (1, 7, None, 0, None),
         (INLINE_BYTES_MAX - 1, 5, Some(u64::MAX), INLINE_BYTES_MAX - 6, None),
         (INLINE_BYTES_MAX, 0, Some(INLINE_BYTES_MAX as u64), INLINE_BYTES_MAX, None),
-        // The end of the file was not seen, so it may have grown: the host looks.
-        (INLINE_BYTES_MAX, 0, None, INLINE_BYTES_MAX, Some((INLINE_BYTES_MAX as u64, None))),
+        (INLINE_BYTES_MAX, 0, None, INLINE_BYTES_MAX, None),
         (INLINE_BYTES_MAX + 1, 0, None, 0, Some((0, None))),
         (INLINE_BYTES_MAX + 1, 1, Some(10), 10, None),
     ];
@@ -140,6 +139,35 @@ fn a_small_file_goes_by_value_and_a_large_one_by_descriptor() {
         }
         assert_eq!((seen, seen_rest), (value, rest), "{case:?}");
     }
+}
+
+#[test]
+fn a_file_of_the_kernel_is_read_to_its_end_although_it_has_no_length() {
+    let (mut state, mut host) = state(Some((Path::new("/proc/self"), false)));
+    state.begin_call(Activity::Export);
+    let writer = create_entry(&mut state, "entry").unwrap();
+    let file = open(&mut state, "status");
+    state.write_file(writer, file, 0, None).unwrap();
+    state.lane.socket().flush().unwrap();
+    host.receive::<FromWorker>().unwrap();
+    let data = host.receive::<FromWorker>().unwrap();
+    assert!(matches!(data, Some(FromWorker::Data { length: 100.., .. })), "{data:?}");
+}
+
+#[test]
+fn listings_that_are_open_share_one_limit() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("name"), "").unwrap();
+    let (mut state, _host) = state(Some((root.path(), false)));
+    let list = |state: &mut State| files::Host::list_folder(state, "data".to_owned(), Vec::new());
+    let first = list(&mut state).unwrap();
+    let one = state.listing_bytes;
+    assert!(one >= 5);
+    state.listing_bytes = crate::limits::LISTING_BYTES_MAX - one + 1;
+    assert!(matches!(failure(list(&mut state)), Failure::Unsupported(_)));
+    state.listing_bytes = one;
+    HostListing::drop(&mut state, first).unwrap();
+    assert_eq!(state.listing_bytes, 0);
 }
 
 #[test]

@@ -30,11 +30,25 @@ pub struct Guest {
     imports: String,
     bodies: Vec<(&'static str, String)>,
     rest: String,
+    uses_wasi: bool,
 }
+
+/// As much of WASI as is tested (<https://github.com/WebAssembly/wasi-cli>, version 0.2).
+const WASI: &str = "package wasi:cli@0.2.3;
+interface environment {
+    get-environment: func() -> list<tuple<string, string>>;
+    get-arguments: func() -> list<string>;
+}";
 
 impl Guest {
     pub fn new() -> Self {
-        Self { version: "0.1.0", imports: String::new(), bodies: Vec::new(), rest: String::new() }
+        Self {
+            version: "0.1.0",
+            imports: String::new(),
+            bodies: Vec::new(),
+            rest: String::new(),
+            uses_wasi: false,
+        }
     }
 
     pub fn version(mut self, version: &'static str) -> Self {
@@ -48,6 +62,19 @@ impl Guest {
         self.imports += &format!(
             "(import \"lockgate:datastore/{interface}@{version}\" \"{function}\" (func {name} {parameters}))\n"
         );
+        self
+    }
+
+    /// Imports WASI's functions `$environment` and `$arguments`.
+    pub fn wasi(mut self) -> Self {
+        self.uses_wasi = true;
+        for (function, name) in
+            [("get-environment", "$environment"), ("get-arguments", "$arguments")]
+        {
+            self.imports += &format!(
+                "(import \"wasi:cli/environment@0.2.3\" \"{function}\" (func {name} (param i32)))\n"
+            );
+        }
         self
     }
 
@@ -80,7 +107,7 @@ impl Guest {
             );
         }
         text += ")";
-        component(&text, self.version)
+        component(&text, self.version, self.uses_wasi)
     }
 }
 
@@ -95,7 +122,7 @@ const ALLOCATE: &str = r#"
   (local.get $start))
 "#;
 
-fn component(text: &str, version: &str) -> Vec<u8> {
+fn component(text: &str, version: &str, uses_wasi: bool) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
     let contract = ["types.wit", "host.wit", "plugin.wit"].map(|name| {
         let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
@@ -106,8 +133,19 @@ fn component(text: &str, version: &str) -> Vec<u8> {
     for (name, text) in &contract {
         std::fs::write(target.path().join(name), text).unwrap();
     }
+    let mut name = "plugin";
+    if uses_wasi {
+        let dependency = target.path().join("deps/cli");
+        std::fs::create_dir_all(&dependency).unwrap();
+        std::fs::write(dependency.join("cli.wit"), WASI).unwrap();
+        let world = format!(
+            "package lockgate:datastore@{version};\nworld on-wasi {{ include plugin; import wasi:cli/environment@0.2.3; }}"
+        );
+        std::fs::write(target.path().join("on-wasi.wit"), world).unwrap();
+        name = "on-wasi";
+    }
     let (package, _) = resolve.push_dir(target.path()).unwrap();
-    let world = resolve.select_world(&[package], Some("plugin")).unwrap();
+    let world = resolve.select_world(&[package], Some(name)).unwrap();
     let mut module = wat::parse_str(text).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()

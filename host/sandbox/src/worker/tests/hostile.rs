@@ -166,6 +166,22 @@ fn what_cannot_be_linked_says_why() {
 }
 
 #[test]
+fn wasi_is_there_and_empty() {
+    let component = Guest::new()
+        .wasi()
+        .body(
+            "health#check",
+            "(call $environment (i32.const 64)) (if (i32.load (i32.const 68)) (then unreachable))
+             (call $arguments (i32.const 64)) (if (i32.load (i32.const 68)) (then unreachable))
+             (i32.const 4096)",
+        )
+        .build();
+    let (_worker, mut lane) = start(&component);
+    let (result, _) = call(&mut lane, Call::Check);
+    assert!(matches!(result, Ok(Value::Findings(_))), "{result:?}");
+}
+
+#[test]
 fn a_patch_version_fits() {
     let component = Guest::new().version("0.1.7").build();
     start(&component);
