@@ -41,7 +41,8 @@ struct BlobJson {
     kind: KindJson,
     offset: u32,
     length: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Rustic writes `null` for a blob that is not compressed.
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "null_is_zero")]
     uncompressed_length: u32,
 }
 
@@ -54,6 +55,10 @@ enum KindJson {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+fn null_is_zero<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -171,6 +176,17 @@ mod tests {
         let index = IndexFile::parse(json.as_bytes()).unwrap();
         assert_eq!(index.packs_to_delete.len(), 1);
         assert_eq!(String::from_utf8(index.print()).unwrap(), json);
+    }
+
+    #[test]
+    fn an_uncompressed_blob_of_rustic_has_no_length_before_compression() {
+        let id = digest(1);
+        let blob = format!(
+            r#"{{"id":"{id}","type":"data","offset":0,"length":33,"uncompressed_length":null}}"#
+        );
+        let json = format!(r#"{{"packs":[{{"id":"{id}","blobs":[{blob}]}}]}}"#);
+        let index = IndexFile::parse(json.as_bytes()).unwrap();
+        assert_eq!(index.packs[0].blobs[0].uncompressed_length, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The engine starts threads that it does not wait for when it fails. Therefore every operation passes a gate that is
 //! closed before the lock is given back; closing it waits for the operations under way.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -43,7 +44,17 @@ pub(super) struct Bridge {
     runtime: Handle,
     rules: Rules,
     gate: RwLock<Access>,
+    is_stopped: AtomicBool,
     first_error: Mutex<Option<Error>>,
+}
+
+/// Stops the engine at its next operation when nobody waits for it any more.
+pub(super) struct StopOnDrop(pub Arc<Bridge>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.is_stopped.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Object {
@@ -64,7 +75,8 @@ impl Bridge {
         runtime: Handle,
     ) -> Arc<Self> {
         let (gate, first_error) = (RwLock::new(access), Mutex::new(None));
-        Arc::new(Self { repository, runtime, rules, gate, first_error })
+        let is_stopped = AtomicBool::new(false);
+        Arc::new(Self { repository, runtime, rules, gate, is_stopped, first_error })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -166,6 +178,9 @@ impl Bridge {
     fn pass<T>(&self, writes: bool, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let access = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let allowed = match &*access {
+            _ if self.is_stopped.load(Ordering::Relaxed) => {
+                Err(Error::new(ErrorKind::Cancelled, "the prune was stopped"))
+            }
             Access::Closed => Err(Error::new(ErrorKind::Cancelled, "the prune has ended")),
             Access::Reading if writes => {
                 Err(Error::new(ErrorKind::Invalid, "a dry run writes nothing"))

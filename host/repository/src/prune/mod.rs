@@ -10,6 +10,7 @@ mod limit;
 mod rules;
 mod rustic;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::check::{CheckOptions, CheckReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockGuard;
 use crate::open::Repository;
-use bridge::{Access, Bridge};
+use bridge::{Access, Bridge, StopOnDrop};
 use rules::Rules;
 
 /// How a repository is pruned.
@@ -149,9 +150,10 @@ impl Repository {
         options: &PruneOptions,
     ) -> (Result<PruneReport>, Option<LockGuard>) {
         let bridge = Bridge::new(self.clone(), rules, access, tokio::runtime::Handle::current());
-        let (engine, settings) = (std::sync::Arc::clone(&bridge), options.clone());
+        let _stop = StopOnDrop(Arc::clone(&bridge));
+        let (engine, settings) = (Arc::clone(&bridge), options.clone());
         let done = tokio::task::spawn_blocking(move || rustic::prune(&engine, &settings)).await;
-        let closing = std::sync::Arc::clone(&bridge);
+        let closing = Arc::clone(&bridge);
         let lock = crate::layout::off_reactor(move || closing.close()).await;
         let done = done.unwrap_or_else(|panic| {
             let text = format!("the prune engine stopped: {panic}");

@@ -1,0 +1,176 @@
+//! Prune frees what nobody needs, in two phases, and never anything else.
+
+use std::fs;
+use std::time::Duration;
+
+use lockgate_repository::{
+    CheckOptions, ErrorKind, ForgetOptions, Policy, PruneLimit, PruneOptions, ReadData, Repository,
+};
+
+use crate::referee::{Bench, assert_same, fill, noise, objects, read, write};
+
+fn at_once() -> PruneOptions {
+    let mut options = PruneOptions::default();
+    options.keep_marked = Duration::ZERO;
+    (options.max_unused, options.max_repack) = (PruneLimit::Bytes(0), PruneLimit::Unlimited);
+    options
+}
+
+async fn keep_last(repository: &Repository, last: u32) {
+    let mut options = ForgetOptions::default();
+    options.policy = Policy { last, ..Policy::default() };
+    options.grouping.by_paths = false;
+    repository.forget(&options).await.unwrap();
+}
+
+async fn assert_clean(repository: &Repository) {
+    let mut options = CheckOptions::default();
+    options.read_data = ReadData::All;
+    let report = repository.check(options).await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings);
+}
+
+/// Two snapshots; the second needs half of the first and something of its own. The first is forgotten.
+async fn bench() -> (Bench, Repository) {
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    let (old, shared, new) = (noise(1, 900_000), noise(2, 900_000), noise(3, 900_000));
+    write(&repository, &[("old", old), ("shared", shared.clone())]).await.unwrap();
+    write(&repository, &[("new", new), ("below/shared", shared)]).await.unwrap();
+    keep_last(&repository, 1).await;
+    (bench, repository)
+}
+
+#[tokio::test]
+async fn a_first_prune_marks_and_a_second_one_frees() {
+    let (bench, repository) = bench().await;
+    let before = objects(&bench.repository_path().join("data"));
+
+    let first = repository.prune(&at_once()).await.unwrap();
+    assert!(first.packs_repacked > 0 && first.packs_removed == 0, "{first:?}");
+    assert!(first.bytes_marked > 1_700_000 && first.bytes_unused_after == 0, "{first:?}");
+    let marked = objects(&bench.repository_path().join("data"));
+    assert!(before.keys().all(|pack| marked.contains_key(pack)), "a first prune deletes no pack");
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+
+    // Marked packs stay as long as they are told to.
+    let waiting = repository.prune(&PruneOptions::default()).await.unwrap();
+    assert_eq!(waiting.packs_removed, 0);
+    assert!(waiting.packs_waiting > 0, "{waiting:?}");
+
+    let second = repository.prune(&at_once()).await.unwrap();
+    assert!(second.packs_removed > 0, "{second:?}");
+    let size = |objects: std::collections::BTreeMap<_, Vec<u8>>| -> usize {
+        objects.values().map(Vec::len).sum()
+    };
+    let freed = size(marked) - size(objects(&bench.repository_path().join("data")));
+    assert!(freed > 1_700_000, "{freed}");
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+    let snapshot = repository.snapshot("latest").await.unwrap();
+    assert_eq!(read(&repository, &snapshot, "new").await, Some(noise(3, 900_000)));
+    assert_eq!(read(&repository, &snapshot, "below/shared").await, Some(noise(2, 900_000)));
+
+    let third = repository.prune(&at_once()).await.unwrap();
+    assert_eq!((third.packs_marked, third.packs_repacked, third.packs_removed), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_same_and_changes_nothing() {
+    let (bench, repository) = bench().await;
+    let before = objects(&bench.repository_path());
+    let mut options = at_once();
+    options.dry_run = true;
+    let told = repository.prune(&options).await.unwrap();
+    assert!(objects(&bench.repository_path()) == before);
+    options.dry_run = false;
+    let done = repository.prune(&options).await.unwrap();
+    assert!(told.dry_run && !done.dry_run);
+    assert_eq!(
+        (told.packs_repacked, told.packs_marked, told.bytes_marked),
+        (done.packs_repacked, done.packs_marked, done.bytes_marked)
+    );
+}
+
+#[tokio::test]
+async fn what_was_marked_and_is_needed_again_comes_back() {
+    let (bench, repository) = bench().await;
+    repository.prune(&at_once()).await.unwrap();
+    // The forgotten snapshot's content is stored anew, because nothing relies on marked packs.
+    write(&repository, &[("old again", noise(1, 900_000))]).await.unwrap();
+    repository.prune(&at_once()).await.unwrap();
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+    let snapshot = repository.snapshot("latest").await.unwrap();
+    assert_eq!(read(&repository, &snapshot, "old again").await, Some(noise(1, 900_000)));
+}
+
+#[tokio::test]
+async fn without_snapshots_or_under_a_lock_nothing_is_touched() {
+    let (bench, repository) = bench().await;
+    let lock = repository.lock_shared().await.unwrap();
+    assert_eq!(repository.prune(&at_once()).await.unwrap_err().kind(), ErrorKind::Locked);
+    // And restic respects the lock too.
+    assert_eq!(bench.run(["prune"]).status.code(), Some(11));
+    lock.release().await.unwrap();
+
+    for snapshot in fs::read_dir(bench.repository_path().join("snapshots")).unwrap() {
+        fs::remove_file(snapshot.unwrap().path()).unwrap();
+    }
+    let before = objects(&bench.repository_path());
+    let error = repository.prune(&at_once()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(objects(&bench.repository_path()) == before);
+
+    let mut options = at_once();
+    options.allow_no_snapshots = true;
+    repository.prune(&options).await.unwrap();
+    repository.prune(&options).await.unwrap();
+    assert!(objects(&bench.repository_path().join("data")).is_empty());
+}
+
+#[tokio::test]
+async fn damaged_content_is_not_copied_as_if_it_were_good() {
+    let (bench, repository) = bench().await;
+    // Somewhere in the data that is needed of the pack that must be stored again.
+    for (path, good) in objects(&bench.repository_path().join("data")) {
+        if good.len() < 1_500_000 {
+            continue;
+        }
+        let mut bad = good;
+        for place in (0..bad.len()).step_by(50_000) {
+            bad[place] ^= 1;
+        }
+        fs::write(path, bad).unwrap();
+    }
+    let before = objects(&bench.repository_path());
+    let error = repository.prune(&at_once()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    let after = objects(&bench.repository_path());
+    assert!(before.iter().all(|(name, bytes)| after.get(name) == Some(bytes)), "nothing is lost");
+}
+
+#[tokio::test]
+async fn both_tools_prune_what_the_other_wrote() {
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    let source = bench.subfolder("source");
+    for day in ["2024-01-01", "2024-01-02", "2024-01-03"] {
+        let seed = day.bytes().map(u64::from).sum::<u64>() * 10;
+        fill(&source, seed);
+        bench.backup(&source, &format!("{day} 00:00:00"), &[]);
+    }
+    keep_last(&repository, 1).await;
+    repository.prune(&at_once()).await.unwrap();
+    bench.restic(["prune", "--max-unused", "0"]);
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+    repository.prune(&at_once()).await.unwrap();
+    repository.prune(&at_once()).await.unwrap();
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+    let target = bench.subfolder("target");
+    bench.restic(["restore", "latest", "--target", target.to_str().unwrap()]);
+    assert_same(&source, &target.join(source.strip_prefix("/").unwrap()));
+}
