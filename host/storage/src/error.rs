@@ -34,13 +34,18 @@ pub enum ErrorKind {
 
 /// Why an operation failed: what it was, on which object, where, and the cause. Never holds a secret.
 pub struct Error {
+    // In a box, so that results stay small.
+    details: Box<Details>,
+}
+
+struct Details {
     kind: ErrorKind,
     action: &'static str,
     name: Option<String>,
     location: String,
     cause: String,
     hint: Option<String>,
-    source: Option<Box<opendal::Error>>,
+    source: Option<opendal::Error>,
 }
 
 impl Error {
@@ -52,7 +57,9 @@ impl Error {
         cause: impl Into<String>,
     ) -> Self {
         let (location, cause) = (location.to_owned(), cause.into());
-        Self { kind, action, name: None, location, cause, hint: None, source: None }
+        let details =
+            Details { kind, action, name: None, location, cause, hint: None, source: None };
+        Self { details: Box::new(details) }
     }
 
     /// An error that a service reported.
@@ -63,55 +70,56 @@ impl Error {
         error: opendal::Error,
     ) -> Self {
         let reason = Reason::of(&error);
-        Self {
+        let details = Details {
             kind: reason.kind,
             action,
             name: name.map(str::to_owned),
             location: location.to_owned(),
             cause: reason.cause,
             hint: reason.hint.map(str::to_owned),
-            source: Some(Box::new(error)),
-        }
+            source: Some(error),
+        };
+        Self { details: Box::new(details) }
     }
 
     pub(crate) fn with_name(mut self, name: &str) -> Self {
-        self.name = Some(name.chars().take(limits::NAME_BYTES_MAX).collect());
+        self.details.name = Some(name.chars().take(limits::NAME_BYTES_MAX).collect());
         self
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.details.hint = Some(hint.into());
         self
     }
 
     /// What went wrong, by kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.details.kind
     }
 
     /// The object, when it was about one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.details.name.as_deref()
     }
 
     /// Where it was.
     #[must_use]
     pub fn location(&self) -> &str {
-        &self.location
+        &self.details.location
     }
 
     /// Whether the same call can succeed when it is made again.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        match self.kind {
+        match self.details.kind {
             ErrorKind::Unreachable | ErrorKind::Timeout => Retry::Later,
             ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::InvalidUrl => {
                 Retry::AfterFix
             }
-            ErrorKind::Unsupported if self.hint.is_some() => Retry::AfterFix,
-            ErrorKind::NotFound if self.hint.is_some() => Retry::AfterFix,
+            ErrorKind::Unsupported if self.details.hint.is_some() => Retry::AfterFix,
+            ErrorKind::NotFound if self.details.hint.is_some() => Retry::AfterFix,
             _ => Retry::Never,
         }
     }
@@ -119,10 +127,10 @@ impl Error {
     /// What the operator can do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        if self.hint.is_some() {
-            return self.hint.clone();
+        if self.details.hint.is_some() {
+            return self.details.hint.clone();
         }
-        let hint = match self.kind {
+        let hint = match self.details.kind {
             ErrorKind::PermissionDenied => "check the permissions and credentials of this location",
             ErrorKind::Unreachable => "check the address, the network and that the server runs",
             ErrorKind::Timeout => {
@@ -142,7 +150,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Error")
-            .field("kind", &self.kind)
+            .field("kind", &self.details.kind)
             .field("text", &self.to_string())
             .field("hint", &self.hint())
             .finish_non_exhaustive()
@@ -151,18 +159,20 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "could not {} ", self.action)?;
-        match &self.name {
-            Some(name) => write!(formatter, "{} in {}", name.escape_debug(), self.location)?,
-            None => formatter.write_str(&self.location)?,
+        write!(formatter, "could not {} ", self.details.action)?;
+        match &self.details.name {
+            Some(name) => {
+                write!(formatter, "{} in {}", name.escape_debug(), self.details.location)?
+            }
+            None => formatter.write_str(&self.details.location)?,
         }
-        write!(formatter, ": {}", self.cause)
+        write!(formatter, ": {}", self.details.cause)
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|error| error as &(dyn StdError + 'static))
+        self.details.source.as_ref().map(|error| error as &(dyn StdError + 'static))
     }
 }
 
