@@ -12,8 +12,9 @@ use crate::seal::MasterKey;
 /// Packs of a kind that are open at the same time. Each blob goes into one of them by chance, so that the order of a
 /// file's chunks, and with it their lengths in a row, cannot be read from a pack; restic does the same.
 const OPEN_PACKS: usize = 2;
-/// Most blobs in a pack: its header then has less than 3 MiB, far from the 16 MiB that readers take.
-const BLOBS_MAX: usize = 65_536;
+/// Most blobs in a pack: its header then has less than 2 MiB, far from the 16 MiB that readers take; and rustic's prune
+/// counts the blobs of a pack in 16 bits, so that a pack with 65,536 of them would look unused to it.
+const BLOBS_MAX: usize = 32_768;
 /// Bytes of the pieces that an open pack is made of.
 const SEGMENT_BYTES: usize = 1 << 20;
 
