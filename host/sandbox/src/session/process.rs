@@ -21,6 +21,9 @@ use crate::protocol::FrameSocket;
 /// How often a process that should end is looked at.
 const POLL: Duration = Duration::from_millis(1);
 
+/// Of -1000 to 1000; 0 is what a process has.
+const OOM_SCORE: &str = "500";
+
 /// How to start a worker: the program runs [`crate::worker_main`].
 #[derive(Clone, Debug)]
 pub struct WorkerCommand {
@@ -81,6 +84,7 @@ impl Process {
         let pipe = child.stderr.take();
         // From here on the child is killed and reaped when anything fails.
         let process = Self { child: Mutex::new(child), stderr: Mutex::new(None) };
+        process.offer_to_the_system();
         if let Some(pipe) = pipe {
             let reader = Builder::new()
                 .name("worker's stderr".to_owned())
@@ -89,6 +93,15 @@ impl Process {
             *process.stderr.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
         }
         Ok((process, control))
+    }
+
+    /// When memory runs out, the system shall take a worker before it takes the host (`proc_pid_oom_score_adj(5)`). It may
+    /// refuse; then it chooses by size.
+    fn offer_to_the_system(&self) {
+        if let Some(pid) = self.pid().filter(|_| cfg!(target_os = "linux")) {
+            let file = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
+            let _ = std::fs::write(file, OOM_SCORE);
+        }
     }
 
     /// Lets the worker write files of at most `bytes`; the system kills it when it goes on.
