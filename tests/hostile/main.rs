@@ -17,7 +17,7 @@ const CASES: [Case; 9] = [
     Case { behaviour: "loop", code: 21, says: &["without calling the host"] },
     Case { behaviour: "memory", code: 21, says: &["memory"] },
     Case { behaviour: "panic", code: 21, says: &["the hostile plugin gives up"] },
-    Case { behaviour: "recursion", code: 21, says: &["stack"] },
+    Case { behaviour: "recursion", code: 21, says: &["crashed", "deeper"] },
     Case { behaviour: "lie", code: 1, says: &["liar", "1099511627776"] },
     Case { behaviour: "handles", code: 1, says: &["entries"] },
     Case { behaviour: "fail", code: 1, says: &["no more"] },

@@ -48,7 +48,7 @@ impl Bank {
             "USE bank;
              CREATE TABLE kinds (id INT AUTO_INCREMENT PRIMARY KEY, d DECIMAL(20,5), f DOUBLE, b BLOB, j JSON, t DATETIME(6),
                e ENUM('a','b'), s SET('x','y'), bits BIT(9), txt TEXT CHARACTER SET latin1, n INT NULL,
-               g INT GENERATED ALWAYS AS (id * 2) STORED);
+               g INT GENERATED ALWAYS AS (n * 2) STORED);
              INSERT INTO kinds (d, f, b, j, t, e, s, bits, txt, n) VALUES
                (1.5, 0.1, 0x00ff0a5c27, '{\"a\": [1, 2]}', '2024-02-29 12:00:00.000001', 'b', 'x,y', b'101', 'M\u{fc}nze', NULL),
                (-99999.99999, -1e300, '', 'null', '1000-01-01 00:00:00', 'a', '', b'0', 'quote '' and \\\\ slash', 7);

@@ -143,8 +143,28 @@ impl From<lockgate_sandbox::Error> for Error {
             Kind::Grant => ErrorKind::Configuration,
             _ => ErrorKind::Failed,
         };
-        Self { kind, message: error.to_string(), hint: error.hint() }
+        let hint = error.hint().or_else(|| plugin_hint(kind).map(str::to_owned));
+        Self { kind, message: error.to_string(), hint }
     }
+}
+
+/// The next step after a plugin's failure that brings none of its own.
+fn plugin_hint(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::Configuration => "`lockgate plugin inspect PLUGIN` shows what its config takes",
+        ErrorKind::Unsupported => "`lockgate plugin inspect PLUGIN` shows what it works with",
+        ErrorKind::Credentials => "check the principal and the secret of the source's credential",
+        ErrorKind::Unreachable => "check the source's endpoint, and that the server runs",
+        ErrorKind::Conflict => {
+            "restore under another name with --rename, or replace it with --overwrite"
+        }
+        ErrorKind::Denied => "grant it in the source's configuration, if the plugin may have it",
+        ErrorKind::Damaged => {
+            "`lockgate check --read-data` tells whether the repository is damaged"
+        }
+        ErrorKind::Failed => "run again with --verbose to see what the plugin says",
+        _ => return None,
+    })
 }
 
 fn failure_kind(failure: &Failure) -> ErrorKind {

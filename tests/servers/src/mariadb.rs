@@ -154,10 +154,20 @@ fn settings(data: &Path, port: u16, socket: &Path, certificates: Option<&Certifi
 
 fn create_data(data: &Path) -> Result<()> {
     let program = require("mariadb-install-db", "mariadb-server")?;
+    // Servers that are set up at the same time would meet in the system's temporary folder.
+    let temporary = data.with_file_name("temporary");
+    fs::create_dir_all(&temporary)?;
     let mut command = Command::new(program);
-    command.arg("--no-defaults").args(as_root()).arg(format!("--datadir={}", data.display())).args(
-        ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
-    );
+    command
+        .env("TMPDIR", &temporary)
+        .arg("--no-defaults")
+        .args(as_root())
+        .arg(format!("--datadir={}", data.display()))
+        .args([
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ]);
     run(&mut command)?;
     Ok(())
 }

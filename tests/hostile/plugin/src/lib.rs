@@ -111,7 +111,7 @@ fn bulk(count: u64, bytes: u64) -> Result<()> {
     let mut number = 0_u64;
     let mut piece = vec![0; 1 << 20];
     for entry in 0..count {
-        let mut writer = archive::create(&Entry::new(&format!("bulk/{:04}/{entry:07}", entry / 1000)))?;
+        let mut writer = archive::create(&Entry::new(format!("bulk/{:04}/{entry:07}", entry / 1000)))?;
         let mut left = bytes;
         while left > 0 {
             let length = left.min(1 << 20) as usize;
@@ -137,7 +137,7 @@ fn read_all() -> Result<()> {
         if entry.metadata.as_ref().is_some_and(|metadata| metadata.kind == lockgate_plugin::Kind::Directory) {
             continue;
         }
-        let mut reader = archive::open(entry.path.as_bytes())?;
+        let mut reader = archive::open(&entry.path)?;
         while reader.read(&mut piece)? > 0 {}
     }
     Ok(())
@@ -176,7 +176,7 @@ fn misbehave(behaviour: Behaviour) -> Result<()> {
         Behaviour::Handles => {
             let mut open = Vec::new();
             for number in 0..100_000 {
-                open.push(archive::create(&Entry::new(&format!("open-{number}")))?);
+                open.push(archive::create(&Entry::new(format!("open-{number}")))?);
             }
             Ok(())
         }
