@@ -37,6 +37,6 @@ pub use forget::{
 pub use format::{Node, NodeKind, Snapshot, SnapshotSummary, Time, Xattr};
 pub use lock::LockGuard;
 pub use open::{InitOptions, Repository};
-pub use prune::{PruneLimit, PruneOptions, PruneReport};
+pub use prune::{PruneLimit, PruneOptions, PruneProgress, PruneReport};
 pub use read::{ContentReader, Reader, Walk};
 pub use write::{SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer};

@@ -1,12 +1,14 @@
 //! Every byte of every pack: fetched ahead, a few at a time, and verified on the threads for CPU work.
 
+use std::pin::pin;
+
 use futures::stream::{self, StreamExt};
-use lockgate_types::Digest;
 use tokio::task::JoinSet;
 
 use super::finding::{Finding, Findings, Trouble};
 use super::pack::{FetchedPack, Verifier};
 use super::scan::Source;
+use super::structure::is_about_object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::PackedBlob;
 use crate::hash::Engine;
@@ -22,9 +24,9 @@ const THREADS_MAX: usize = 16;
 
 /// A pack to read.
 pub(super) struct Chosen {
-    pub id: Digest,
+    /// Its place in the inventory.
+    pub number: usize,
     pub size: u64,
-    pub blobs: Vec<PackedBlob>,
 }
 
 /// Threads that verify, with what they find.
@@ -45,22 +47,27 @@ pub(super) async fn read(
     let mut work = Work { threads, engine: Engine::detect(), tasks: JoinSet::new() };
     let storage = source.repository.storage();
     let fetch = |pack: Chosen| async move {
-        let object = pack_name(&pack.id);
-        let bytes = storage.get_range(&object, 0..pack.size).await;
-        (pack, object, bytes)
+        let record = source.inventory.packs().get(pack.number)?;
+        let object = pack_name(&record.id);
+        let bytes = storage.get_range(&object, 0..pack.size).await.map_err(Error::from);
+        let entries = source.inventory.entries(record);
+        let blobs: Vec<PackedBlob> = entries.iter().map(|entry| entry.blob).collect();
+        Some((record.id, object, blobs, bytes))
     };
-    let mut fetches = stream::iter(packs).map(fetch).buffer_unordered(FETCHES);
+    let fetches = stream::iter(packs).map(fetch).buffer_unordered(FETCHES);
+    let mut fetches = pin!(fetches.filter_map(std::future::ready));
     let mut batch = Vec::new();
     let mut batch_bytes = 0;
-    while let Some((pack, object, fetched)) = fetches.next().await {
+    while let Some((id, object, blobs, fetched)) = fetches.next().await {
         match fetched {
             Ok(bytes) => {
                 batch_bytes += bytes.len();
-                batch.push(FetchedPack { id: pack.id, object, bytes, blobs: pack.blobs });
+                batch.push(FetchedPack { id, object, bytes, blobs });
             }
+            Err(error) if !is_about_object(&error) => return Err(error),
             Err(error) => {
                 let finding = Finding::new(Trouble::PackUnreadable, object, error);
-                findings.push_with_blobs(finding, pack.blobs.iter().map(|blob| blob.id));
+                findings.push_with_blobs(finding, blobs.iter().map(|blob| blob.id));
             }
         }
         if batch_bytes >= BATCH_BYTES {

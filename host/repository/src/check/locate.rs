@@ -10,7 +10,8 @@ use lockgate_types::Digest;
 use super::finding::{Affected, Findings};
 use super::scan::{Source, scan};
 use super::trees::Walked;
-use crate::format::{Node, NodeKind, Snapshot};
+use crate::error::Result;
+use crate::format::{NodeKind, Snapshot, TreeNodes};
 
 /// Trees that are looked at below all snapshots together: enough to name places, little enough to end.
 const STEPS_MAX: u64 = 100_000;
@@ -29,19 +30,19 @@ pub(super) async fn locate(
     walked: &Walked,
     snapshots: &[Snapshot],
     findings: &mut Findings,
-) {
+) -> Result<()> {
     let damaged: Arc<HashSet<Digest>> = Arc::new(findings.blobs().copied().collect());
     if damaged.is_empty() {
-        return;
+        return Ok(());
     }
     let mut hit: HashSet<Digest> = walked.hit.clone();
     let is_known = |blob: &Digest| walked.faults.contains(blob) || source.inventory.is_lost(blob);
     if !damaged.iter().all(is_known) {
-        hit.extend(users(source, walked.graph.trees().to_vec(), &damaged).await);
+        hit.extend(users(source, walked.graph.trees().to_vec(), &damaged).await?);
     }
     hit.extend(damaged.iter().copied());
     let tainted: Vec<Digest> = walked.graph.above(hit).into_iter().collect();
-    let trees = load(source, tainted, &damaged).await;
+    let trees = load(source, tainted, &damaged).await?;
     let mut steps = 0;
     for snapshot in snapshots.iter().rev() {
         let mut touch = |blob: &Digest, path: &[u8]| {
@@ -50,6 +51,7 @@ pub(super) async fn locate(
         };
         descend(snapshot.tree, &trees, &damaged, &mut steps, &mut touch);
     }
+    Ok(())
 }
 
 /// Hands every damaged blob below `root` with its path to `touch`.
@@ -83,47 +85,60 @@ fn descend(
 }
 
 /// The trees of which a file needs a damaged blob.
-async fn users(source: &Source, trees: Vec<Digest>, damaged: &Arc<HashSet<Digest>>) -> Vec<Digest> {
+async fn users(
+    source: &Source,
+    trees: Vec<Digest>,
+    damaged: &Arc<HashSet<Digest>>,
+) -> Result<Vec<Digest>> {
     let blobs = Arc::clone(damaged);
-    let visit = Arc::new(move |_: &Digest, nodes: Vec<Node>| {
-        nodes.iter().any(|node| node.content.iter().flatten().any(|blob| blobs.contains(blob)))
+    let visit = Arc::new(move |mut nodes: TreeNodes| -> Result<bool> {
+        while let Some(node) = nodes.next_node()? {
+            if node.blobs().iter().any(|blob| blobs.contains(blob)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     });
     let mut users = Vec::new();
     let mut scanned = pin!(scan(source, trees, visit));
     while let Some(trees) = scanned.next().await {
-        users.extend(trees.iter().filter(|tree| matches!(tree.outcome, Ok(true))).map(|t| t.tree));
+        users.extend(trees?.iter().filter(|tree| matches!(tree.outcome, Ok(true))).map(|t| t.tree));
     }
-    users
+    Ok(users)
 }
 
 async fn load(
     source: &Source,
     trees: Vec<Digest>,
     damaged: &Arc<HashSet<Digest>>,
-) -> HashMap<Digest, Tainted> {
+) -> Result<HashMap<Digest, Tainted>> {
     let tainted: Arc<HashSet<Digest>> = Arc::new(trees.iter().copied().collect());
     let blobs = Arc::clone(damaged);
-    let visit = Arc::new(move |_: &Digest, nodes: Vec<Node>| taint(nodes, &tainted, &blobs));
+    let visit = Arc::new(move |nodes| taint(nodes, &tainted, &blobs));
     let mut loaded = HashMap::new();
     let mut scanned = pin!(scan(source, trees, visit));
     while let Some(trees) = scanned.next().await {
-        loaded.extend(trees.into_iter().filter_map(|tree| Some((tree.tree, tree.outcome.ok()?))));
+        loaded.extend(trees?.into_iter().filter_map(|tree| Some((tree.tree, tree.outcome.ok()?))));
     }
-    loaded
+    Ok(loaded)
 }
 
-fn taint(nodes: Vec<Node>, tainted: &HashSet<Digest>, damaged: &HashSet<Digest>) -> Tainted {
+fn taint(
+    mut nodes: TreeNodes,
+    tainted: &HashSet<Digest>,
+    damaged: &HashSet<Digest>,
+) -> Result<Tainted> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for node in nodes {
-        let subtree = node.subtree.filter(|_| node.kind == NodeKind::Directory);
-        if let Some(tree) = subtree.filter(|tree| tainted.contains(tree)) {
-            folders.push((node.name.clone(), tree));
-        }
+    while let Some(node) = nodes.next_node()? {
         let mut hit: Vec<Digest> =
-            node.content.into_iter().flatten().filter(|blob| damaged.contains(blob)).collect();
+            node.blobs().iter().filter(|blob| damaged.contains(blob)).copied().collect();
         hit.sort_unstable();
         hit.dedup();
         files.extend(hit.into_iter().map(|blob| (node.name.clone(), blob)));
+        let subtree = node.subtree.filter(|_| node.kind == NodeKind::Directory);
+        if let Some(tree) = subtree.filter(|tree| tainted.contains(tree)) {
+            folders.push((node.name, tree));
+        }
     }
-    Tainted { folders, files }
+    Ok(Tainted { folders, files })
 }

@@ -64,7 +64,7 @@ impl Repository {
         let walked = trees::walk(&source, &roots, &mut findings, |done| {
             report(CheckStage::Trees, done, 0);
         })
-        .await;
+        .await?;
 
         let chosen = choose(&source, &packs.listing, options.read_data)?;
         let (packs_read, bytes_read) =
@@ -79,7 +79,7 @@ impl Repository {
             .await?;
         }
         report(CheckStage::Locate, 0, 0);
-        locate::locate(&source, &walked, &snapshots, &mut findings).await;
+        locate::locate(&source, &walked, &snapshots, &mut findings).await?;
 
         let (findings, findings_more, critical) = findings.finish();
         Ok(CheckReport {
@@ -116,11 +116,10 @@ fn choose(source: &Source, listing: &Listing, read_data: ReadData) -> Result<Vec
         ReadData::Percent(percent) => draw(id, seed) < percent / 100.0,
     };
     let inventory = &source.inventory;
-    let chosen = inventory.packs().iter().filter(|pack| is_chosen(&pack.id)).filter_map(|pack| {
-        let size = *listing.get(&pack.id)?;
-        let blobs = inventory.entries(pack).iter().map(|entry| entry.blob).collect();
-        Some(Chosen { id: pack.id, size, blobs })
-    });
+    let packs = inventory.packs().iter().enumerate();
+    let chosen = packs
+        .filter(|(_, pack)| is_chosen(&pack.id))
+        .filter_map(|(number, pack)| Some(Chosen { number, size: *listing.get(&pack.id)? }));
     Ok(chosen.collect())
 }
 

@@ -6,7 +6,9 @@ use futures::stream::{self, Stream, StreamExt};
 use lockgate_types::Digest;
 
 use super::inventory::{Entry, Inventory};
-use crate::format::{BlobKind, Node, parse_tree};
+use super::structure::is_about_object;
+use crate::error::{Error, Result};
+use crate::format::{BlobKind, TreeNodes};
 use crate::hash::sha256;
 use crate::layout::{off_reactor, pack_name};
 use crate::limits;
@@ -53,15 +55,15 @@ struct Request {
 
 /// Reads `trees`, each once, in any order, and hands the nodes of each to `visit` on a thread for CPU work.
 ///
-/// A tree that cannot be read is an outcome too.
+/// A tree that cannot be read is an outcome too; an item is an error when the storage cannot be reached.
 pub(crate) fn scan<T, V>(
     source: &Source,
     trees: Vec<Digest>,
     visit: Arc<V>,
-) -> impl Stream<Item = Vec<Scanned<T>>> + use<T, V>
+) -> impl Stream<Item = Result<Vec<Scanned<T>>>> + use<T, V>
 where
     T: Send + 'static,
-    V: Fn(&Digest, Vec<Node>) -> T + Send + Sync + 'static,
+    V: Fn(TreeNodes) -> Result<T> + Send + Sync + 'static,
 {
     let (mut found, mut missing) = (Vec::with_capacity(trees.len()), Vec::new());
     for tree in trees {
@@ -74,7 +76,7 @@ where
     let source = source.clone();
     let read = move |request| read(source.clone(), request, Arc::clone(&visit));
     let read = stream::iter(requests).map(read).buffer_unordered(REQUESTS);
-    stream::once(async { missing }).chain(read)
+    stream::once(async { Ok(missing) }).chain(read)
 }
 
 fn requests(inventory: &Inventory, mut entries: Vec<Entry>) -> Vec<Request> {
@@ -98,15 +100,17 @@ fn requests(inventory: &Inventory, mut entries: Vec<Entry>) -> Vec<Request> {
     requests.into_iter().map(|(_, request)| request).collect()
 }
 
-async fn read<T, V>(source: Source, request: Request, visit: Arc<V>) -> Vec<Scanned<T>>
+async fn read<T, V>(source: Source, request: Request, visit: Arc<V>) -> Result<Vec<Scanned<T>>>
 where
     T: Send + 'static,
-    V: Fn(&Digest, Vec<Node>) -> T + Send + Sync + 'static,
+    V: Fn(TreeNodes) -> Result<T> + Send + Sync + 'static,
 {
     let Request { pack, start, end, entries } = request;
     let name = pack_name(&pack);
-    let bytes = match source.repository.storage().get_range(&name, start..end).await {
+    let fetched = source.repository.storage().get_range(&name, start..end).await;
+    let bytes = match fetched.map_err(Error::from) {
         Ok(bytes) => bytes,
+        Err(error) if !is_about_object(&error) => return Err(error),
         Err(_) if entries.len() > 1 => return read_singly(source, pack, entries, visit).await,
         Err(error) => {
             let why = error.to_string();
@@ -114,22 +118,24 @@ where
                 tree: entry.blob.id,
                 outcome: Err(Fault::Damaged { pack, why: why.clone() }),
             };
-            return entries.into_iter().map(fault).collect();
+            return Ok(entries.into_iter().map(fault).collect());
         }
     };
-    let open = move || {
+    let work = move || {
         let open_one = |entry: Entry| {
             let from = (u64::from(entry.blob.offset) - start) as usize;
             let sealed = bytes.get(from..from.saturating_add(entry.blob.length as usize));
-            let nodes = nodes(source.repository.key(), &entry, sealed.unwrap_or_default());
-            let outcome = nodes
-                .map(|nodes| visit(&entry.blob.id, nodes))
-                .map_err(|why| Fault::Damaged { pack, why });
+            let json = open(source.repository.key(), &entry, sealed.unwrap_or_default());
+            let visited = json.and_then(|json| {
+                let nodes = TreeNodes::new(json.into());
+                nodes.and_then(|nodes| visit(nodes)).map_err(|error| error.to_string())
+            });
+            let outcome = visited.map_err(|why| Fault::Damaged { pack, why });
             Scanned { tree: entry.blob.id, outcome }
         };
         entries.into_iter().map(open_one).collect()
     };
-    off_reactor(open).await
+    Ok(off_reactor(work).await)
 }
 
 /// One after the other, so that a pack that is cut short still gives the trees before the cut.
@@ -138,22 +144,23 @@ async fn read_singly<T, V>(
     pack: Digest,
     entries: Vec<Entry>,
     visit: Arc<V>,
-) -> Vec<Scanned<T>>
+) -> Result<Vec<Scanned<T>>>
 where
     T: Send + 'static,
-    V: Fn(&Digest, Vec<Node>) -> T + Send + Sync + 'static,
+    V: Fn(TreeNodes) -> Result<T> + Send + Sync + 'static,
 {
     let mut all = Vec::with_capacity(entries.len());
     for entry in entries {
         let start = u64::from(entry.blob.offset);
         let end = start + u64::from(entry.blob.length);
         let request = Request { pack, start, end, entries: vec![entry] };
-        all.extend(Box::pin(read(source.clone(), request, Arc::clone(&visit))).await);
+        all.extend(Box::pin(read(source.clone(), request, Arc::clone(&visit))).await?);
     }
-    all
+    Ok(all)
 }
 
-fn nodes(key: &MasterKey, entry: &Entry, sealed: &[u8]) -> std::result::Result<Vec<Node>, String> {
+/// The plain bytes of a tree.
+fn open(key: &MasterKey, entry: &Entry, sealed: &[u8]) -> std::result::Result<Vec<u8>, String> {
     let opened = key.open(sealed).map_err(|_| "the seal is broken")?;
     let json = match entry.blob.uncompressed_length.map(|length| length as usize) {
         None => opened,
@@ -166,5 +173,5 @@ fn nodes(key: &MasterKey, entry: &Entry, sealed: &[u8]) -> std::result::Result<V
     if sha256(&json) != entry.blob.id {
         return Err("the plain bytes have another SHA-256".to_owned());
     }
-    parse_tree(&json).map_err(|error| error.to_string())
+    Ok(json)
 }

@@ -203,10 +203,20 @@ fn found(error: &Error, trouble: Trouble, name: String) -> Result<Finding> {
     }
 }
 
-/// Whether the storage can be reached but not this object of it.
-fn is_about_object(error: &Error) -> bool {
+/// Whether the storage can be reached but not this object of it: a lost network must not look like lost data.
+pub(super) fn is_about_object(error: &Error) -> bool {
     use lockgate_storage::ErrorKind as Storage;
     let source = std::error::Error::source(error);
-    let kind = source.and_then(|source| source.downcast_ref::<lockgate_storage::Error>());
-    matches!(kind.map(lockgate_storage::Error::kind), Some(Storage::NotFound | Storage::Corrupt))
+    let kind = source
+        .and_then(|source| source.downcast_ref::<lockgate_storage::Error>())
+        .map(lockgate_storage::Error::kind);
+    !matches!(
+        kind,
+        Some(
+            Storage::PermissionDenied
+                | Storage::Unreachable
+                | Storage::Timeout
+                | Storage::InvalidUrl
+        )
+    )
 }

@@ -11,7 +11,8 @@ use super::finding::{Finding, Findings, Trouble};
 use super::graph::TreeGraph;
 use super::inventory::Inventory;
 use super::scan::{Fault, Source, scan};
-use crate::format::{BlobKind, Node, NodeKind};
+use crate::error::Result;
+use crate::format::{BlobKind, NodeKind, TreeNodes};
 use crate::layout::pack_name;
 
 /// What walking all trees brought to light.
@@ -26,6 +27,7 @@ pub(super) struct Walked {
 }
 
 /// What one tree says.
+#[derive(Default)]
 struct Facts {
     subtrees: Vec<Digest>,
     /// Blobs that no index names.
@@ -43,10 +45,10 @@ pub(super) async fn walk(
     roots: &[Digest],
     findings: &mut Findings,
     mut report: impl FnMut(u64),
-) -> Walked {
+) -> Result<Walked> {
     let mut walked = Walked::default();
     let inventory = Arc::clone(&source.inventory);
-    let visit = Arc::new(move |_: &Digest, nodes: Vec<Node>| facts(&inventory, &nodes));
+    let visit = Arc::new(move |nodes| facts(&inventory, nodes));
     let mut frontier = Vec::new();
     for root in roots {
         if walked.graph.insert(*root) {
@@ -58,6 +60,7 @@ pub(super) async fn walk(
         let mut next = Vec::new();
         let mut scanned = pin!(scan(source, frontier, Arc::clone(&visit)));
         while let Some(trees) = scanned.next().await {
+            let trees = trees?;
             done += trees.len() as u64;
             for tree in trees {
                 match tree.outcome {
@@ -73,13 +76,12 @@ pub(super) async fn walk(
         }
         frontier = next;
     }
-    walked
+    Ok(walked)
 }
 
-fn facts(inventory: &Inventory, nodes: &[Node]) -> Facts {
-    let mut facts =
-        Facts { subtrees: Vec::new(), missing: Vec::new(), is_hit: false, files: 0, odd: None };
-    for node in nodes {
+fn facts(inventory: &Inventory, mut nodes: TreeNodes) -> Result<Facts> {
+    let mut facts = Facts::default();
+    while let Some(node) = nodes.next_node()? {
         match (node.kind, &node.subtree) {
             (NodeKind::Directory, Some(tree)) => facts.subtrees.push(*tree),
             (NodeKind::Directory, None) => {
@@ -89,16 +91,15 @@ fn facts(inventory: &Inventory, nodes: &[Node]) -> Facts {
             (NodeKind::File, _) => facts.files += 1,
             _ => {}
         }
-        let content = node.content.iter().flatten();
-        let missing = content.filter(|blob| inventory.find(blob, BlobKind::Data).is_none());
-        for blob in missing {
+        let is_missing = |blob: &&Digest| inventory.find(blob, BlobKind::Data).is_none();
+        for blob in node.blobs().iter().filter(is_missing) {
             facts.is_hit = true;
             if !inventory.is_lost(blob) {
                 facts.missing.push(*blob);
             }
         }
     }
-    facts
+    Ok(facts)
 }
 
 impl Walked {

@@ -225,3 +225,7 @@ fn refused(action: &str, name: &str) -> Error {
     let text = format!("the prune engine wanted to {action} {name}, which no prune may do");
     Error::new(ErrorKind::Maintenance, text)
 }
+
+#[cfg(test)]
+#[path = "bridge_tests.rs"]
+mod tests;

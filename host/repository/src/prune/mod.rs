@@ -7,15 +7,15 @@
 
 mod bridge;
 mod limit;
+mod options;
+mod progress;
 mod rules;
 mod rustic;
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use serde::Serialize;
 
 pub use limit::PruneLimit;
+pub use options::{PruneOptions, PruneProgress, PruneReport};
 
 use crate::check::{CheckOptions, CheckReport};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,81 +23,6 @@ use crate::lock::LockGuard;
 use crate::open::Repository;
 use bridge::{Access, Bridge, StopOnDrop};
 use rules::Rules;
-
-/// How a repository is pruned.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PruneOptions {
-    /// Nothing is written or deleted, and no lock is taken.
-    pub dry_run: bool,
-    /// How long a marked pack stays: longer than the longest backup of a program that takes no lock, such as rustic.
-    pub keep_marked: Duration,
-    /// How much of the packs may be unused before packs are stored again.
-    pub max_unused: PruneLimit,
-    /// How much is stored again at most in one go.
-    pub max_repack: PruneLimit,
-    /// Whether small packs are put together even when all of them is in use.
-    pub merge_small: bool,
-    /// Whether a repository without snapshots may be emptied.
-    pub allow_no_snapshots: bool,
-    /// Whether all that snapshots need is looked for afterwards, before the lock is given back.
-    pub check: bool,
-}
-
-impl Default for PruneOptions {
-    fn default() -> Self {
-        Self {
-            dry_run: false,
-            keep_marked: Duration::from_secs(23 * 60 * 60),
-            max_unused: PruneLimit::Percent(5),
-            max_repack: PruneLimit::Percent(10),
-            merge_small: false,
-            allow_no_snapshots: false,
-            check: true,
-        }
-    }
-}
-
-/// What a prune did, or would do. Bytes are those of sealed blobs, without the headers of packs, but for packs that are
-/// marked or removed, which count whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct PruneReport {
-    /// Whether nothing was changed.
-    pub dry_run: bool,
-    /// Snapshots that were looked at.
-    pub snapshots: u64,
-    /// Packs that stay as they are.
-    pub packs_kept: u64,
-    /// Packs whose needed blobs are stored again; they are marked.
-    pub packs_repacked: u64,
-    /// Packs without a needed blob that are marked, those that no index named among them.
-    pub packs_marked: u64,
-    /// Packs that stay marked because their time has not come.
-    pub packs_waiting: u64,
-    /// Packs that were marked and are needed again.
-    pub packs_recovered: u64,
-    /// Packs that were marked long enough ago and are deleted.
-    pub packs_removed: u64,
-    /// Needed.
-    pub bytes_used: u64,
-    /// Not needed, before.
-    pub bytes_unused: u64,
-    /// Not needed, afterwards.
-    pub bytes_unused_after: u64,
-    /// Stored again.
-    pub bytes_repacked: u64,
-    /// In packs that are newly marked: space that a later prune frees.
-    pub bytes_marked: u64,
-    /// In packs that stay marked.
-    pub bytes_waiting: u64,
-    /// In packs that are deleted: space that is free now.
-    pub bytes_removed: u64,
-    /// Index files.
-    pub indexes: u64,
-    /// Index files that are written anew.
-    pub indexes_rewritten: u64,
-}
 
 impl Repository {
     /// Prunes the repository. Whatever happens on the way, all snapshots stay whole.

@@ -18,11 +18,13 @@ use lockgate_types::Digest;
 use rustic_core::jiff::Span;
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
-    BytesList, Credentials, FileType, Id, LimitOption, PruneStats, ReadBackend, RepositoryBackends,
-    RepositoryOptions, RusticError, RusticResult, WriteBackend,
+    BytesList, Credentials, FileType, Id, LimitOption, Progress, ProgressBars, ProgressType,
+    PruneStats, ReadBackend, RepositoryBackends, RepositoryOptions, RusticError, RusticProgress,
+    RusticResult, WriteBackend,
 };
 
 use super::bridge::{Bridge, Object};
+use super::progress::{Observed, Step};
 use super::{PruneLimit, PruneOptions, PruneReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::MasterKeyJson;
@@ -30,7 +32,7 @@ use crate::layout::FileKind;
 
 /// Plans a prune and, unless it is a dry run, does it. Blocks.
 pub(super) fn prune(bridge: &Arc<Bridge>, options: &PruneOptions) -> Result<PruneReport> {
-    let repository = open(bridge)?;
+    let repository = open(bridge, Observed::new(options.observer.clone()))?;
     let settings = settings(options)?;
     let plan = repository.prune_plan(&settings).map_err(|error| failed("plan", &error))?;
     let (seen, there) = (plan.stats.index_files, bridge.rules().indexes.len() as u64);
@@ -47,7 +49,10 @@ pub(super) fn prune(bridge: &Arc<Bridge>, options: &PruneOptions) -> Result<Prun
     Ok(report)
 }
 
-fn open(bridge: &Arc<Bridge>) -> Result<rustic_core::Repository<rustic_core::OpenStatus>> {
+fn open(
+    bridge: &Arc<Bridge>,
+    observed: Observed,
+) -> Result<rustic_core::Repository<rustic_core::OpenStatus>> {
     let key = bridge.repository().key();
     let json = MasterKeyJson::new(key.encrypt(), key.mac_k(), key.mac_r()).print();
     // The text of the error could show the key.
@@ -55,7 +60,8 @@ fn open(bridge: &Arc<Bridge>) -> Result<rustic_core::Repository<rustic_core::Ope
         Error::new(ErrorKind::Maintenance, "the prune engine does not take the master key")
     })?;
     let backends = RepositoryBackends::new(Arc::new(Backend(Arc::clone(bridge))), None);
-    rustic_core::Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
+    let options = RepositoryOptions::default().no_cache(true);
+    rustic_core::Repository::new_with_progress(&options, &backends, observed)
         .and_then(|repository| repository.open(&Credentials::Masterkey(key)))
         .map_err(|error| failed("start", &error))
 }
@@ -198,4 +204,28 @@ impl WriteBackend for Backend {
     fn remove(&self, kind: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
         object(kind, id).and_then(|object| self.0.remove(object)).map_err(told)
     }
+}
+
+impl ProgressBars for Observed {
+    fn progress(&self, kind: ProgressType, prefix: &str) -> Progress {
+        Progress::new(self.step(prefix, matches!(kind, ProgressType::Bytes)))
+    }
+}
+
+impl RusticProgress for Step {
+    fn is_hidden(&self) -> bool {
+        !self.is_watched()
+    }
+
+    fn set_length(&self, length: u64) {
+        self.set_total(length);
+    }
+
+    fn set_title(&self, _title: &str) {}
+
+    fn inc(&self, by: u64) {
+        self.advance(by);
+    }
+
+    fn finish(&self) {}
 }

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lockgate_repository::{CheckOptions, CheckReport, ReadData, Repository, Trouble};
+use lockgate_storage::fault::{Fault, Faults};
+use lockgate_storage::{StorageOptions, StorageUrl};
 use lockgate_types::Severity;
 
-use crate::referee::{Bench, fill, noise, objects};
+use crate::referee::{Bench, PASSWORD, fill, noise, objects};
 
 async fn check(repository: &Repository, read_data: ReadData) -> CheckReport {
     let mut options = CheckOptions::default();
@@ -180,4 +182,24 @@ async fn leftovers_are_told_and_are_no_damage() {
     assert_eq!(told, expected);
     assert!(report.is_clean());
     assert_eq!((report.packs_unreferenced, report.bytes_unreferenced), (1, 9));
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_an_error_and_no_damage() {
+    let (bench, _) = bench().await;
+    let url: StorageUrl = format!("fs:{}", bench.repository_path().display()).parse().unwrap();
+    let mut failed = 0;
+    for call in 1..=30 {
+        let faults = Faults::new();
+        let storage = faults.open(&url, &StorageOptions::new().with("retries", "0")).unwrap();
+        let repository = Repository::open(storage, PASSWORD).await.unwrap();
+        faults.plan(None, faults.calls(None) + call, Fault::Fail);
+        let mut options = CheckOptions::default();
+        (options.read_data, options.lock) = (ReadData::All, false);
+        match repository.check(options).await {
+            Err(_) => failed += 1,
+            Ok(report) => assert_eq!(report.findings, [], "call {call}"),
+        }
+    }
+    assert!(failed > 10, "{failed}");
 }
