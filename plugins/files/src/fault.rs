@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use lockgate_plugin::{Error, Failure, Result, log};
 
 use crate::path::shown;
@@ -7,17 +9,22 @@ const TOLD_MAX: u64 = 100;
 /// Names that may fail before the restore gives up.
 const FAILED_MAX: u64 = 10_000;
 
+/// Different reasons that are remembered for metadata that was not set.
+const REASONS_MAX: usize = 20;
+
 /// Remembers what could not be restored, so that one name does not keep the others from being restored.
 pub struct Faults<'a> {
     folder: &'a str,
     failed: u64,
-    unset: u64,
     first: Option<Error>,
+    /// For each reason the number of names whose metadata was not set for it, and the first of them. A process that is not
+    /// root may set the owner of none.
+    unset: BTreeMap<String, (u64, String)>,
 }
 
 impl<'a> Faults<'a> {
     pub fn new(folder: &'a str) -> Self {
-        Self { folder, failed: 0, unset: 0, first: None }
+        Self { folder, failed: 0, first: None, unset: BTreeMap::new() }
     }
 
     /// Takes note that the name `path` could not be restored.
@@ -38,13 +45,13 @@ impl<'a> Faults<'a> {
     }
 
     /// Takes note of the metadata that the system did not let be set.
-    pub fn unset(&mut self, path: &[u8], what: &[String]) {
-        if what.is_empty() {
-            return;
-        }
-        self.unset += 1;
-        if self.unset <= TOLD_MAX {
-            log::warn!("{}/{}: not set: {}", self.folder, shown(path), what.join(", "));
+    pub fn unset(&mut self, path: &[u8], reasons: &[String]) {
+        for reason in reasons {
+            if let Some((count, _)) = self.unset.get_mut(reason) {
+                *count += 1;
+            } else if self.unset.len() < REASONS_MAX {
+                self.unset.insert(reason.clone(), (1, shown(path)));
+            }
         }
     }
 
@@ -53,8 +60,12 @@ impl<'a> Faults<'a> {
     /// # Errors
     /// When anything failed.
     pub fn result(&mut self) -> Result<()> {
-        if self.unset > TOLD_MAX {
-            log::warn!("{}: metadata of {} names was not set", self.folder, self.unset);
+        for (reason, (count, first)) in std::mem::take(&mut self.unset) {
+            let names = match count {
+                1 => "1 name".to_owned(),
+                _ => format!("{count} names"),
+            };
+            log::warn!("{}: not set on {names}, the first {first}: {reason}", self.folder);
         }
         match (self.first.take(), self.failed) {
             (None, _) => Ok(()),

@@ -29,8 +29,11 @@ pub fn refuse(folder: &str) -> Result<()> {
         }
     }
     let Some(first) = first else { return Ok(()) };
-    let others = if count > 1 { format!(" and {} others", count - 1) } else { String::new() };
-    Err(Error::conflict(format!("{folder}/{}{others} exist already", shown(&first))))
+    let first = shown(&first);
+    Err(Error::conflict(match count {
+        1 => format!("{folder}/{first} exists already"),
+        _ => format!("{folder}/{first} and {} others exist already", count - 1),
+    }))
 }
 
 fn is_folder(entry: &Entry) -> bool {
