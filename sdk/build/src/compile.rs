@@ -38,8 +38,10 @@ impl Compilation<'_> {
         cargo
             .args(["build", "--target", TARGET, "--profile", self.profile])
             .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
-            .arg(&manifest)
-            .env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(&manifest).join("\x1f"));
+            .arg(&manifest);
+        if let Some(flag) = remapped_paths() {
+            cargo.env("CARGO_ENCODED_RUSTFLAGS", flag);
+        }
         if let Some(target_dir) = self.target_dir {
             cargo.arg("--target-dir").arg(target_dir);
         }
@@ -63,16 +65,12 @@ fn module(messages: &[u8], manifest: &Path) -> Result<PathBuf> {
     modules.pop().context("cargo built no module: does Cargo.toml say crate-type = [\"cdylib\"]?")
 }
 
-/// Takes the paths of this machine out of panic messages, so that equal sources make equal components anywhere.
-fn remapped_paths(manifest: &Path) -> Vec<String> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
+/// Takes this machine's path of the registry out of panic messages, so that equal sources make equal components anywhere.
+/// Inside of a workspace cargo gives relative paths anyway.
+fn remapped_paths() -> Option<String> {
     let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo = cargo.or_else(|| home.map(|home| home.join(".cargo")));
-    let workspace = manifest.ancestors().nth(3).map(Path::to_path_buf);
-    [(cargo, "cargo"), (workspace, ".")]
-        .into_iter()
-        .filter_map(|(path, name)| Some(format!("--remap-path-prefix={}={name}", path?.to_str()?)))
-        .collect()
+    let cargo = cargo.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    Some(format!("--remap-path-prefix={}=cargo", cargo?.to_str()?))
 }
 
 #[cfg(test)]
