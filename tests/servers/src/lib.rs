@@ -6,6 +6,7 @@
 //! there. [`install`] brings what is missing on a Debian machine.
 
 mod certificates;
+mod folder;
 mod go;
 mod install;
 mod mariadb;

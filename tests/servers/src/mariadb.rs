@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 
 use crate::certificates::Certificates;
+use crate::folder::Folder;
 use crate::install::{Prerequisite, install, require};
 use crate::process::{Server, free_port, run};
 
@@ -33,7 +33,7 @@ pub struct MariaDb {
     pub ca_certificate: Option<PathBuf>,
     server: Server,
     // Dropped after the server.
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl MariaDb {
@@ -52,7 +52,7 @@ impl MariaDb {
     pub fn start_with(options: &MariaDbOptions) -> Result<Self> {
         install(&[Prerequisite::MariaDb])?;
         let program = require("mariadbd", "mariadb-server")?;
-        let folder = tempfile::Builder::new().prefix("lockgate-mariadb-").tempdir()?;
+        let folder = Folder::create("lockgate-mariadb-")?;
         let data = folder.path().join("data");
         let port = free_port()?;
         // The path of a socket may have about 100 bytes.

@@ -2,9 +2,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tempfile::TempDir;
 
 use crate::certificates::Certificates;
+use crate::folder::Folder;
 use crate::process::{Server, free_port, is_listening};
 use crate::tools::versitygw;
 
@@ -27,7 +27,7 @@ pub struct S3Server {
     pub ca_certificate: Option<PathBuf>,
     server: Server,
     // Dropped after the server.
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl S3Server {
@@ -49,7 +49,7 @@ impl S3Server {
 
     fn start_with(is_tls: bool) -> Result<Self> {
         let program = versitygw()?;
-        let folder = tempfile::Builder::new().prefix("lockgate-s3-").tempdir()?;
+        let folder = Folder::create("lockgate-s3-")?;
         let port = free_port()?;
         let data = folder.path().join("data");
         // Metadata beside the objects, so that the file system needs no extended attributes.
