@@ -49,7 +49,9 @@ impl FromStr for Compression {
             "max" => Self::Max,
             _ => {
                 let text = text.escape_debug();
-                let message = format!("`{text}` is no compression: expected off, fastest, auto, better or max");
+                let message = format!(
+                    "`{text}` is no compression: expected off, fastest, auto, better or max"
+                );
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         })

@@ -51,21 +51,22 @@ impl LockGuard {
         timing: Timing,
     ) -> Result<Self> {
         check_others(repository, exclusive, None, timing).await?;
-        let mut holder = Holder {
-            repository: repository.clone(),
-            exclusive,
-            timing,
-            id: write(repository, exclusive).await?,
-            state: Arc::new(Mutex::new(State::new())),
-        };
-        let state = Arc::clone(&holder.state);
+        let state = Arc::new(Mutex::new(State::new()));
         let (stop, stopped) = oneshot::channel();
         let (taken, is_taken) = oneshot::channel();
-        // The task owns the file from the start: when this future is dropped, the file goes too.
+        let (repository, held) = (repository.clone(), Arc::clone(&state));
+        // The task owns the file from its first byte: when this future is dropped, the file goes too.
         let task = tokio::spawn(async move {
+            let id = match write(&repository, exclusive).await {
+                Ok(id) => id,
+                Err(error) => {
+                    let _ = taken.send(Err(error));
+                    return Ok(());
+                }
+            };
+            let mut holder = Holder { repository, exclusive, timing, id, state: held };
             tokio::time::sleep(timing.settle).await;
-            let own = Some(holder.id);
-            let outcome = check_others(&holder.repository, exclusive, own, timing).await;
+            let outcome = check_others(&holder.repository, exclusive, Some(id), timing).await;
             let is_ours = outcome.is_ok();
             if taken.send(outcome).is_ok() && is_ours {
                 holder.refresh_until(stopped).await;

@@ -56,3 +56,6 @@ impl Repository {
         LockGuard::take(self, true, Timing::DEFAULT).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,16 @@ impl<'a> Opener<'a> {
 
     /// The plain bytes, authenticated, but not yet compared with a name.
     pub(super) fn open(&mut self, sealed: &[u8], location: &Location) -> Result<Vec<u8>> {
-        let mut plain = Vec::new();
+        self.open_into(sealed, location, Vec::new())
+    }
+
+    /// The same in the memory of `plain`, whose content is lost.
+    pub(super) fn open_into(
+        &mut self,
+        sealed: &[u8],
+        location: &Location,
+        mut plain: Vec<u8>,
+    ) -> Result<Vec<u8>> {
         let Some(length) = location.uncompressed_length else {
             self.key
                 .open_into(sealed, &mut plain)

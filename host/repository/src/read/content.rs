@@ -25,6 +25,8 @@ pub struct ContentReader {
     present: Bytes,
     /// Bytes to leave out of the next blob.
     skip: usize,
+    /// Given again to whoever reads on after an error: what follows a gap must not pass for what was in it.
+    failed: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ impl ContentReader {
             ahead: 0,
             present: Bytes::new(),
             skip: 0,
+            failed: None,
         }
     }
 
@@ -64,21 +67,35 @@ impl ContentReader {
     /// # Errors
     /// `Storage`, `Corrupt`.
     pub async fn read(&mut self, max: usize) -> Result<Bytes> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         while self.present.is_empty() {
-            self.fetch_ahead()?;
-            let Some(mut fetch) = self.fetches.pop_front() else { return Ok(Bytes::new()) };
-            self.ahead -= fetch.plain_length;
-            let blob = match (&mut fetch.task).await {
-                Ok(blob) => blob?,
+            match self.next_blob().await {
+                Ok(Some(blob)) => self.present = blob,
+                Ok(None) => return Ok(Bytes::new()),
                 Err(error) => {
-                    let stopped = Error::new(ErrorKind::Cancelled, "reading was stopped");
-                    return Err(stopped.with_source(error));
+                    self.failed = Some(error.clone());
+                    return Err(error);
                 }
-            };
-            let skip = std::mem::take(&mut self.skip).min(blob.len());
-            self.present = blob.slice(skip..);
+            }
         }
         Ok(self.present.split_to(max.min(self.present.len())))
+    }
+
+    async fn next_blob(&mut self) -> Result<Option<Bytes>> {
+        self.fetch_ahead()?;
+        let Some(mut fetch) = self.fetches.pop_front() else { return Ok(None) };
+        self.ahead -= fetch.plain_length;
+        let blob = match (&mut fetch.task).await {
+            Ok(blob) => blob?,
+            Err(error) => {
+                let stopped = Error::new(ErrorKind::Cancelled, "reading was stopped");
+                return Err(stopped.with_source(error));
+            }
+        };
+        let skip = std::mem::take(&mut self.skip).min(blob.len());
+        Ok(Some(blob.slice(skip..)))
     }
 
     /// Continues at `offset` bytes from the start; at the end when that is beyond it.
@@ -90,6 +107,7 @@ impl ContentReader {
         self.ahead = 0;
         self.present = Bytes::new();
         self.skip = 0;
+        self.failed = None;
         self.next = self.content.len();
         let mut start = 0;
         for (index, id) in self.content.iter().enumerate() {
@@ -127,16 +145,20 @@ impl Reader {
     async fn blob(&self, id: Digest) -> Result<Bytes> {
         let location = self.locate(BlobKind::Data, &id)?;
         let name = pack_name(&self.inner.index.pack_id(location.pack));
-        let start = u64::from(location.offset);
-        let bytes = start..start + u64::from(location.length);
-        let sealed = self.inner.repository.storage().get_range(&name, bytes).await?;
         let reader = self.clone();
-        off_reactor(move || {
+        let open = move |sealed: Bytes| {
             let plain = Opener::new(reader.inner.repository.key()).open(&sealed, &location)?;
             verify(reader.inner.engine, &[(id, &plain)])?;
             Ok(Bytes::from(plain))
-        })
-        .await
-        .map_err(|error: Error| error.at(name))
+        };
+        if location.length.max(location.plain_length()) <= limits::SMALL_BLOB_BYTES_MAX {
+            // Opened in less time than it takes to hand it to another thread.
+            let sealed = self.fetch_with_neighbours(&location).await?;
+            return open(sealed).map_err(|error: Error| error.at(name));
+        }
+        let start = u64::from(location.offset);
+        let bytes = start..start + u64::from(location.length);
+        let sealed = self.inner.repository.storage().get_range(&name, bytes).await?;
+        off_reactor(move || open(sealed)).await.map_err(|error: Error| error.at(name))
     }
 }

@@ -142,7 +142,7 @@ fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) 
         let bytes = sealed
             .get(region.place(&first.location))
             .ok_or_else(|| Error::corrupt("index", "a blob lies outside of its pack"))?;
-        let plain = opener.open(bytes, &first.location)?;
+        let plain = opener.open_into(bytes, &first.location, reader.inner.buffers.take())?;
         if plain.len() != first.location.plain_length() as usize {
             let what = format!("blob {}", first.id.short());
             return Err(Error::corrupt(what, "its length is not that of the index"));
@@ -156,6 +156,9 @@ fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) 
         for piece in group {
             write_piece(round, piece, plain)?;
         }
+    }
+    for (_, plain) in blobs {
+        reader.inner.buffers.give(plain);
     }
     Ok(())
 }

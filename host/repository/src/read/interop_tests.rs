@@ -95,7 +95,8 @@ fn fill(folder: &Path) {
     let set_id = file("set-id", b"s");
     std::fs::set_permissions(set_id, std::fs::Permissions::from_mode(0o6751)).unwrap();
     std::fs::create_dir(folder.join("sticky")).unwrap();
-    std::fs::set_permissions(folder.join("sticky"), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    std::fs::set_permissions(folder.join("sticky"), std::fs::Permissions::from_mode(0o1777))
+        .unwrap();
     file("hard", b"linked");
     std::fs::hard_link(folder.join("hard"), folder.join("sticky/hard too")).unwrap();
     for (number, target) in [&b"hard"[..], b"../nowhere", b"\xff\xfe<&>", b"/"].iter().enumerate() {

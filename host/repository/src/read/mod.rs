@@ -7,6 +7,7 @@
 //! fetched at the same time is bounded by one budget for all users of a [`Reader`].
 
 mod blobs;
+mod buffers;
 mod content;
 mod extract;
 mod region;
@@ -32,6 +33,7 @@ use crate::index::{Index, Location};
 use crate::limits;
 use crate::open::Repository;
 
+use buffers::Buffers;
 pub use content::ContentReader;
 use trees::Trees;
 pub use walk::Walk;
@@ -48,6 +50,7 @@ struct Inner {
     index: Index,
     engine: Engine,
     trees: Trees,
+    buffers: Buffers,
     /// KiB that extractions may have in memory.
     memory: Semaphore,
 }
@@ -64,6 +67,7 @@ impl Repository {
             index: self.load_index().await?,
             engine: Engine::detect(),
             trees: Trees::default(),
+            buffers: Buffers::default(),
             memory: Semaphore::new(limits::EXTRACT_KIB_MAX as usize),
         };
         Ok(Reader { inner: Arc::new(inner) })

@@ -92,7 +92,7 @@ impl Reader {
 
     pub(super) async fn fetch_tree(&self, id: Digest) -> Result<Bytes> {
         let location = self.locate(BlobKind::Tree, &id)?;
-        let sealed = self.fetch_sealed_tree(&location).await?;
+        let sealed = self.fetch_with_neighbours(&location).await?;
         let reader = self.clone();
         let json = off_reactor(move || {
             let mut opener = Opener::new(reader.inner.repository.key());
@@ -106,14 +106,15 @@ impl Reader {
         Ok(json)
     }
 
-    async fn fetch_sealed_tree(&self, location: &Location) -> Result<Bytes> {
+    /// The sealed bytes of a small blob, out of a window of its pack that is kept for those that lie beside it.
+    pub(super) async fn fetch_with_neighbours(&self, location: &Location) -> Result<Bytes> {
         let window = limits::TREE_WINDOW_BYTES;
         let (first, last) = (location.offset, location.offset + location.length);
         let number = first / window;
         let start = number * window;
         let name = pack_name(&self.inner.index.pack_id(location.pack));
         let storage = self.inner.repository.storage();
-        // A tree at the end of a window is fetched on its own rather than with two windows.
+        // A blob at the end of a window is fetched on its own rather than with two windows.
         if last > start.saturating_add(window) {
             return Ok(storage.get_range(&name, first.into()..last.into()).await?);
         }

@@ -38,7 +38,7 @@ pub(crate) struct TreeOptions {
 }
 
 impl TreeOptions {
-    pub(crate) const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+    pub(crate) const MEMORY_BYTES_DEFAULT: usize = 24 * 1024 * 1024;
 
     pub(crate) fn new(time: Time) -> Self {
         Self { time, memory_bytes_max: Self::MEMORY_BYTES_DEFAULT, folder: None }
