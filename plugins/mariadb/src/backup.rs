@@ -145,7 +145,8 @@ fn see<S: Stream>(session: &mut Session<S>) -> Result<Mark, Error> {
     if session.server().product == Product::MySql {
         return Ok(Mark::default());
     }
-    // Of the transaction itself, and visible to everybody: <https://mariadb.com/kb/en/enhancements-for-start-transaction-with-consistent-snapshot/>.
+    // Of the transaction itself, and visible to everybody; see the page "Enhancements for START TRANSACTION WITH
+    // CONSISTENT SNAPSHOT" of MariaDB's documentation.
     let mut mark = Mark::default();
     for row in session.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")? {
         match row.required(0)?.to_ascii_lowercase().as_str() {
@@ -225,7 +226,7 @@ fn not_transactional<S: Stream>(
     }
     let named = outside.get(..NAMED_TABLES_MAX).unwrap_or(&outside).join(", ");
     let message = format!(
-        "{} tables keep no versions of their rows, so that each was saved as it was when it was read: {named}",
+        "tables without versions of their rows ({}) were saved as they were when they were read: {named}",
         outside.len()
     );
     Ok(Some(Finding::new(Severity::Warning, "not-transactional", message)))

@@ -54,21 +54,7 @@ impl Default for Config {
 }
 
 /// JSON Schema of [`Config`].
-pub const SCHEMA: &str = r#"{
-  "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "type": "object",
-  "additionalProperties": false,
-  "properties": {
-    "endpoint": { "type": "string", "default": "server", "description": "name of the endpoint grant that is the server" },
-    "credential": { "type": "string", "default": "account", "description": "name of the credential grant that is the account" },
-    "include": { "type": "array", "items": { "type": "string" }, "default": [], "description": "databases and tables to take, like shop or shop.order*; empty for all" },
-    "exclude": { "type": "array", "items": { "type": "string" }, "default": [], "description": "databases and tables to leave out; stronger than include" },
-    "users": { "type": "boolean", "default": true, "description": "take accounts, roles and grants" },
-    "lock": { "enum": ["auto", "global", "tables"], "default": "auto", "description": "how writers are held off while the workers join" },
-    "lock-wait-seconds": { "type": "integer", "minimum": 1, "maximum": 3600, "default": 60, "description": "how long the lock may be waited for" },
-    "allow-untested-version": { "type": "boolean", "default": false, "description": "work with a server version that was not tested" }
-  }
-}"#;
+pub const SCHEMA: &str = include_str!("config.schema.json");
 
 impl Config {
     /// Checks what the types do not.

@@ -129,7 +129,7 @@ impl<H: Host> Restoring<H> {
         if !request.overwrite && !in_the_way.is_empty() {
             let shown = in_the_way.get(..10).unwrap_or(&in_the_way).join(", ");
             let text = format!(
-                "{} tables are there already: {shown}; overwrite, or rename",
+                "tables that are there already ({}): {shown}; overwrite them, or rename",
                 in_the_way.len()
             );
             return Err(Told::conflict(text).into());

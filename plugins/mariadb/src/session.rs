@@ -51,8 +51,7 @@ impl<S: Stream> Session<S> {
         session.execute("SET NAMES utf8mb4")?;
         session.execute(
             "SET SESSION sql_mode = '', time_zone = '+00:00', sql_quote_show_create = 1, \
-             autocommit = 1, sql_select_limit = DEFAULT, \
-             character_set_filesystem = binary",
+             autocommit = 1, sql_select_limit = DEFAULT",
         )?;
         for variable in ["wait_timeout", "net_read_timeout", "net_write_timeout"] {
             session.set_if_known(variable, PATIENCE)?;

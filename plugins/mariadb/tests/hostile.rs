@@ -149,8 +149,10 @@ fn record() -> Result<Tapes> {
     let server = MariaDb::start()?;
     server.sql(
         "CREATE USER 'keeper'@'%' IDENTIFIED BY 'p'; GRANT ALL ON *.* TO 'keeper'@'%' WITH GRANT OPTION;
-         CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL), (3, REPEAT('x', 300));
-         CREATE VIEW v AS SELECT id FROM t; CREATE SEQUENCE s; CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET @a = 1;",
+         CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t
+           VALUES (1, 'a'), (2, NULL), (3, REPEAT('x', 300));
+         CREATE VIEW v AS SELECT id FROM t; CREATE SEQUENCE s; CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER r
+           BEFORE INSERT ON t FOR EACH ROW SET @a = 1;",
     )?;
     let native = Native {
         address: format!("{}:{}", server.host, server.port),

@@ -88,7 +88,10 @@ fn every_type_comes_back_by_file_and_by_insert() -> Result<()> {
 
 #[test]
 fn an_unchanged_table_gives_the_same_bytes() -> Result<()> {
-    server().sql("CREATE DATABASE same; USE same; CREATE TABLE a (id INT PRIMARY KEY, v TEXT); INSERT INTO a SELECT seq, MD5(seq) FROM seq_1_to_1000;")?;
+    server().sql(
+        "CREATE DATABASE same; USE same; CREATE TABLE a (id INT PRIMARY KEY, v TEXT);
+      INSERT INTO a SELECT seq, MD5(seq) FROM seq_1_to_1000;",
+    )?;
     let (one, two) = (backup("same")?, backup("same")?);
     for (id, (_, summary, entries)) in &one.parts {
         let (_, again_summary, again) = two.parts.get(id).context("a part is gone")?;
@@ -106,12 +109,16 @@ fn describe_objects(database: &str) -> Result<String> {
     let text = server().sql(&format!(
         "SELECT ROUTINE_TYPE, ROUTINE_NAME, ROUTINE_DEFINITION, SQL_MODE, SECURITY_TYPE, ROUTINE_COMMENT, CHARACTER_SET_CLIENT, DEFINER
            FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA {place} ORDER BY 1, 2;
-         SELECT TRIGGER_NAME, ACTION_ORDER, ACTION_STATEMENT, DEFINER, SQL_MODE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA {place} ORDER BY 1;
-         SELECT TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, DEFINER, SECURITY_TYPE, ALGORITHM FROM information_schema.VIEWS WHERE TABLE_SCHEMA {place} ORDER BY 1;
-         SELECT EVENT_NAME, EVENT_DEFINITION, TIME_ZONE, STARTS, STATUS, ON_COMPLETION, EVENT_COMMENT FROM information_schema.EVENTS WHERE EVENT_SCHEMA {place};
+         SELECT TRIGGER_NAME, ACTION_ORDER, ACTION_STATEMENT, DEFINER, SQL_MODE FROM information_schema.TRIGGERS
+           WHERE TRIGGER_SCHEMA {place} ORDER BY 1;
+         SELECT TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, DEFINER, SECURITY_TYPE, ALGORITHM
+           FROM information_schema.VIEWS WHERE TABLE_SCHEMA {place} ORDER BY 1;
+         SELECT EVENT_NAME, EVENT_DEFINITION, TIME_ZONE, STARTS, STATUS, ON_COMPLETION, EVENT_COMMENT
+           FROM information_schema.EVENTS WHERE EVENT_SCHEMA {place};
          SELECT TABLE_NAME, TABLE_TYPE, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA {place} ORDER BY 1;
          SELECT CONSTRAINT_NAME, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA {place};
-         SELECT next_not_cached_value, increment FROM {database}.numbers; SELECT * FROM {database}.a_top; SELECT {database}.piped();
+         SELECT next_not_cached_value, increment FROM {database}.numbers; SELECT * FROM {database}.a_top;
+           SELECT {database}.piped();
          SELECT * FROM {database}.`order/line`; SELECT * FROM {database}.`_schema`; SELECT * FROM {database}.`käse % ``x```"
     ))?;
     Ok(text.replace(database, "DATABASE"))
@@ -120,7 +127,10 @@ fn describe_objects(database: &str) -> Result<String> {
 #[test]
 fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<()> {
     let objects = include_str!("objects.sql");
-    server().sql(&format!("CREATE DATABASE things COLLATE utf8mb4_german2_ci COMMENT 'of the shop'; USE things; SET NAMES utf8mb4;\n{objects}"))?;
+    server().sql(&format!(
+        "CREATE DATABASE things COLLATE utf8mb4_german2_ci COMMENT 'of the shop'; USE things;
+      SET NAMES utf8mb4;\n{objects}"
+    ))?;
     let archive = backup("things")?;
     for id in [
         "things/_schema",
@@ -138,7 +148,10 @@ fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<
         "{}",
         describe_objects("others")?
     );
-    let options = server().sql("SELECT DEFAULT_COLLATION_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'others'")?;
+    let options = server().sql(
+        "SELECT DEFAULT_COLLATION_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA
+      WHERE SCHEMA_NAME = 'others'",
+    )?;
     ensure!(options.trim() == "utf8mb4_german2_ci\tof the shop", "{options}");
     // Again, over what is there.
     let refused = archive.restore(&native(server()), &config("others"), &renamed);
@@ -166,7 +179,8 @@ fn one_table_comes_back_beside_the_old_one_with_its_triggers() -> Result<()> {
     request.rename = vec![("single.t".to_owned(), "t_before".to_owned())];
     archive.restore(&native(server()), &config("single"), &request)?;
     let seen = server().sql(
-        "SELECT * FROM single.t_before; SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_TABLE = 't_before';
+        "SELECT * FROM single.t_before; SELECT TRIGGER_NAME FROM information_schema.TRIGGERS
+          WHERE EVENT_OBJECT_TABLE = 't_before';
          SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'single' ORDER BY 1",
     )?;
     ensure!(seen == "1\t1\ntrg_t_before\nt\nt_before\n", "{seen}");
@@ -182,14 +196,16 @@ fn accounts_and_roles_come_back_on_another_server() -> Result<()> {
     for server in [&one, &other] {
         server.sql(&format!(
             "CREATE USER 'keeper'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL PRIVILEGES ON *.* TO 'keeper'@'%' WITH GRANT OPTION;
-             GRANT PROXY ON ''@'%' TO 'keeper'@'%' WITH GRANT OPTION; CREATE DATABASE d; CREATE TABLE d.t (id INT, secret INT); CREATE FUNCTION d.f() RETURNS INT DETERMINISTIC RETURN 1;"
+             GRANT PROXY ON ''@'%' TO 'keeper'@'%' WITH GRANT OPTION; CREATE DATABASE d;
+               CREATE TABLE d.t (id INT, secret INT); CREATE FUNCTION d.f() RETURNS INT DETERMINISTIC RETURN 1;"
         ))?;
     }
     one.sql(
         r"CREATE ROLE reader; CREATE ROLE `odd role`; GRANT SELECT ON d.* TO reader; GRANT reader TO `odd role`;
           CREATE USER 'o''brien'@'10.%' IDENTIFIED BY 'x' REQUIRE SSL WITH MAX_USER_CONNECTIONS 3 PASSWORD EXPIRE NEVER ACCOUNT LOCK;
           GRANT reader TO 'o''brien'@'10.%' WITH ADMIN OPTION; SET DEFAULT ROLE reader FOR 'o''brien'@'10.%';
-          GRANT SELECT (id), UPDATE (id) ON d.t TO 'o''brien'@'10.%'; GRANT EXECUTE ON FUNCTION d.f TO 'o''brien'@'10.%' WITH GRANT OPTION;
+          GRANT SELECT (id), UPDATE (id) ON d.t TO 'o''brien'@'10.%'; GRANT EXECUTE ON FUNCTION d.f
+            TO 'o''brien'@'10.%' WITH GRANT OPTION;
           CREATE USER 'plain'@'localhost'; GRANT INSERT ON `d`.`t` TO 'plain'@'localhost';
           CREATE USER 'back\\slash'@'localhost'; GRANT PROXY ON 'plain'@'localhost' TO 'back\\slash'@'localhost';
           ",
@@ -200,7 +216,8 @@ fn accounts_and_roles_come_back_on_another_server() -> Result<()> {
     let mut request = archive.request(|_| true);
     request.overwrite = true;
     archive.restore(&native(&other), &config, &request)?;
-    let look = r"SHOW CREATE USER 'o''brien'@'10.%'; SHOW GRANTS FOR 'o''brien'@'10.%'; SHOW GRANTS FOR reader; SHOW GRANTS FOR `odd role`;
+    let look = r"SHOW CREATE USER 'o''brien'@'10.%'; SHOW GRANTS FOR 'o''brien'@'10.%'; SHOW GRANTS FOR reader;
+      SHOW GRANTS FOR `odd role`;
                  SHOW GRANTS FOR 'plain'@'localhost'; SHOW GRANTS FOR 'back\\slash'@'localhost'";
     let lines = |server: &MariaDb| -> Result<Vec<String>> {
         let mut lines: Vec<String> = server.sql(look)?.lines().map(str::to_owned).collect();
@@ -232,7 +249,8 @@ fn transfers_during_the_backup_keep_the_sum() -> Result<()> {
     for seed in 0..3 {
         let mut client = server().client();
         client.args(["bank", "--delimiter=//", "-e"]).arg(format!(
-            "BEGIN NOT ATOMIC SET @i = 0; WHILE @i < 1000000 DO SET @i = @i + 1, @a = FLOOR(1 + RAND() * {ACCOUNTS}), @b = FLOOR(1 + RAND() * {ACCOUNTS}), @m = FLOOR(RAND() * 100) + {seed};
+            "BEGIN NOT ATOMIC SET @i = 0;
+              WHILE @i < 1000000 DO SET @i = @i + 1, @a = FLOOR(1 + RAND() * {ACCOUNTS}), @b = FLOOR(1 + RAND() * {ACCOUNTS}), @m = FLOOR(RAND() * 100) + {seed};
                START TRANSACTION; UPDATE one SET balance = balance - @m WHERE id = @a;
                UPDATE two SET balance = balance + @m WHERE id = @b; COMMIT; END WHILE; END"
         ));
@@ -251,8 +269,15 @@ fn transfers_during_the_backup_keep_the_sum() -> Result<()> {
         };
         backed_up = native(server()).backup(&config("bank"), pause).and_then(|archive| {
             let copy = format!("bank_{round}");
-            archive.restore(&native(server()), &config(&copy), &rename(&archive, &[("bank", &copy)]))?;
-            let sum = server().sql(&format!("SELECT (SELECT SUM(balance) FROM {copy}.one) + (SELECT SUM(balance) FROM {copy}.two)"))?;
+            archive.restore(
+                &native(server()),
+                &config(&copy),
+                &rename(&archive, &[("bank", &copy)]),
+            )?;
+            let sum = server().sql(&format!(
+                "SELECT (SELECT SUM(balance) FROM {copy}.one) + (SELECT SUM(balance)
+              FROM {copy}.two)"
+            ))?;
             ensure!(sum.trim() == (2 * ACCOUNTS * 1000).to_string(), "round {round}: {sum}");
             Ok(())
         });
@@ -281,7 +306,8 @@ fn rows_larger_than_a_packet_come_back() -> Result<()> {
         (5, 1_048_570),
         (6, 1 << 20),
     ] {
-        server().sql(&format!("INSERT INTO large.t VALUES ({id}, REPEAT(0x5c0a0900, {size} DIV 4), NULL), ({id} + 10, LEFT(REPEAT('abc\\n', 12000000), {size}), 'x')"))?;
+        server().sql(&format!("INSERT INTO large.t
+          VALUES ({id}, REPEAT(0x5c0a0900, {size} DIV 4), NULL), ({id} + 10, LEFT(REPEAT('abc\\n', 12000000), {size}), 'x')"))?;
     }
     let archive = backup("large")?;
     archive.restore(
@@ -352,7 +378,10 @@ fn a_lock_that_was_lost_fails_the_backup() -> Result<()> {
     use lockgate_plugin::{Backup, BackupRequest};
     use lockgate_plugin_mariadb::backup::Saving;
     let server = MariaDb::start()?;
-    server.sql(&format!("CREATE USER 'keeper'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'keeper'@'%'; CREATE DATABASE d; CREATE TABLE d.t (id INT)"))?;
+    server.sql(&format!(
+        "CREATE USER 'keeper'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'keeper'@'%';
+      CREATE DATABASE d; CREATE TABLE d.t (id INT)"
+    ))?;
     let (host, config) = (native(&server), config("d"));
     let begin = || Saving::begin_with(host.fresh(), config.clone(), &BackupRequest::default());
     let kill = || {
@@ -390,7 +419,10 @@ fn a_table_that_is_altered_during_the_backup_is_a_conflict() -> Result<()> {
 
 #[test]
 fn a_failed_import_leaves_no_half_table() -> Result<()> {
-    server().sql("CREATE DATABASE half; USE half; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t SELECT seq, REPEAT('x', 100) FROM seq_1_to_200000")?;
+    server().sql(
+        "CREATE DATABASE half; USE half; CREATE TABLE t (id INT PRIMARY KEY, v TEXT);
+      INSERT INTO t SELECT seq, REPEAT('x', 100) FROM seq_1_to_200000",
+    )?;
     let mut archive = backup("half")?;
     let (_, _, entries) = archive.parts.get_mut("half/t").context("no part")?;
     let rows = entries.get_mut("rows").context("no rows")?;
@@ -414,7 +446,10 @@ fn a_failed_import_leaves_no_half_table() -> Result<()> {
 #[test]
 fn a_look_at_the_server_tells_what_is_wrong() -> Result<()> {
     let server = MariaDb::start()?;
-    server.sql(&format!("CREATE USER 'keeper'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'keeper'@'%'; GRANT RELOAD ON *.* TO 'clerk'@'%' IDENTIFIED BY 'c';"))?;
+    server.sql(&format!(
+        "CREATE USER 'keeper'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'keeper'@'%';
+      GRANT RELOAD ON *.* TO 'clerk'@'%' IDENTIFIED BY 'c';"
+    ))?;
     let check = |host: Native| lockgate_plugin_mariadb::health::check(&host, &Config::default());
     let codes = |host| -> Result<Vec<String>> {
         Ok(check(host)?.into_iter().map(|finding| finding.code).collect())

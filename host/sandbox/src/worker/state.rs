@@ -143,19 +143,19 @@ impl State {
     }
 
     /// Sends what needs no answer.
-    pub fn tell(&mut self, message: &FromWorker, descriptors: &[BorrowedFd<'_>]) -> Reply<()> {
+    pub fn tell(&self, message: &FromWorker, descriptors: &[BorrowedFd<'_>]) -> Reply<()> {
         Ok(self.lane.socket().send(message, descriptors)?)
     }
 
     /// [`State::tell`] without waiting for more to send.
-    pub fn tell_now(&mut self, message: &FromWorker) -> Reply<()> {
+    pub fn tell_now(&self, message: &FromWorker) -> Reply<()> {
         let mut socket = self.lane.socket();
         socket.send(message, &[])?;
         Ok(socket.flush()?)
     }
 
     /// Asks the host and waits for the answer.
-    pub fn ask(&mut self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<Answer> {
+    pub fn ask(&self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<Answer> {
         let mut socket = self.lane.socket();
         socket.send(&FromWorker::Question(question), descriptors)?;
         match socket.receive()? {
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// The descriptor beside the last answer.
-    pub fn take_descriptor(&mut self) -> Reply<OwnedFd> {
+    pub fn take_descriptor(&self) -> Reply<OwnedFd> {
         Ok(self.lane.socket().take_descriptor()?)
     }
 

@@ -20,6 +20,9 @@ const SECURE_CONNECTION: u64 = 1 << 15;
 const PLUGIN_AUTH: u64 = 1 << 19;
 const PLUGIN_AUTH_LENGTH: u64 = 1 << 21;
 
+/// Schemes whose challenge can stand in the greeting.
+const SCHEMES: [&str; 2] = ["mysql_native_password", "caching_sha2_password"];
+
 /// `utf8mb4_general_ci`: the character set of everything until the session sets its own.
 const COLLATION: u8 = 45;
 /// Bytes of a challenge of the native and the SHA-256 scheme.
@@ -102,7 +105,10 @@ pub fn connect<S: Stream>(
         packets.send(&opening(wanted))?;
         packets.start_tls()?;
     }
-    let answer = answer(account, &greeting.scheme, &greeting.challenge, packets)?;
+    // A server whose own default is a scheme that nobody here knows may ask for the account's in the next message.
+    let [default, ..] = SCHEMES;
+    let scheme = SCHEMES.into_iter().find(|known| *known == greeting.scheme).unwrap_or(default);
+    let answer = answer(account, scheme, &greeting.challenge, packets)?;
     let mut response = opening(wanted);
     response.extend_from_slice(account.principal().replace('\0', "").as_bytes());
     response.push(0);
@@ -113,11 +119,11 @@ pub fn connect<S: Stream>(
     }
     response.extend_from_slice(&answer);
     if wanted & PLUGIN_AUTH != 0 {
-        response.extend_from_slice(greeting.scheme.as_bytes());
+        response.extend_from_slice(scheme.as_bytes());
         response.push(0);
     }
     packets.send(&response)?;
-    authenticate(packets, account, &greeting)?;
+    authenticate(packets, account, scheme)?;
     Ok(greeting)
 }
 
@@ -135,9 +141,9 @@ fn opening(capabilities: u64) -> Vec<u8> {
 fn authenticate<S: Stream>(
     packets: &mut Packets<S>,
     account: &dyn Authenticator,
-    greeting: &Greeting,
+    scheme: &str,
 ) -> Result<(), Error> {
-    let mut scheme = greeting.scheme.clone();
+    let mut scheme = scheme.to_owned();
     for _ in 0..AUTHENTICATION_ROUNDS_MAX {
         let message = packets.receive()?.to_vec();
         let mut cursor = Cursor::new(&message);

@@ -1,5 +1,7 @@
 //! A host without a sandbox: TCP of the operating system, an archive in memory, and a password.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, Cursor, Read, Write};
 use std::net::TcpStream;

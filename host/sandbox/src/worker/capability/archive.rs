@@ -1,6 +1,6 @@
 //! `archive`: entries go to the host during `backup.export` and come from it during `restore.import`.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use lockgate_types as host;
 use lockgate_types::Kind;
@@ -130,28 +130,16 @@ impl Host for State {
 
     fn extract(&mut self, extractions: Vec<Extraction>) -> Reply<u64> {
         self.expect(Activity::Import, "archive.extract")?;
-        let mut list = Vec::with_capacity(extractions.len());
-        let mut targets: Vec<OwnedFd> = Vec::with_capacity(extractions.len());
-        let mut bytes = 0;
-        for extraction in extractions {
-            let path = convert::path(extraction.path)?;
-            let target = self.table.get(&extraction.target)?.for_writing()?;
-            targets.push(
-                target
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(|error| Fault::system("hand over", &path, error))?,
-            );
-            list.push((path, extraction.offset));
-            if list.len() == DESCRIPTORS_MAX {
-                bytes += self.extract_some(std::mem::take(&mut list), &targets)?;
-                targets.clear();
+        let mut bytes = 0_u64;
+        let mut extractions = extractions.into_iter();
+        loop {
+            self.go_on()?;
+            let batch: Vec<Extraction> = extractions.by_ref().take(DESCRIPTORS_MAX).collect();
+            if batch.is_empty() {
+                return Ok(bytes);
             }
+            bytes = bytes.saturating_add(self.extract_batch(batch)?);
         }
-        if !list.is_empty() {
-            bytes += self.extract_some(list, &targets)?;
-        }
-        Ok(bytes)
     }
 
     fn entries(
@@ -326,13 +314,13 @@ impl State {
         Ok((!has_ended).then_some((offset + count as u64, left)))
     }
 
-    fn extract_some(
-        &mut self,
-        extractions: Vec<(host::EntryPath, u64)>,
-        targets: &[OwnedFd],
-    ) -> Reply<u64> {
-        self.go_on()?;
-        let targets: Vec<BorrowedFd<'_>> = targets.iter().map(AsFd::as_fd).collect();
+    fn extract_batch(&self, batch: Vec<Extraction>) -> Reply<u64> {
+        let mut extractions = Vec::with_capacity(batch.len());
+        let mut targets = Vec::with_capacity(batch.len());
+        for extraction in batch {
+            targets.push(self.table.get(&extraction.target)?.for_writing()?.as_fd());
+            extractions.push((convert::path(extraction.path)?, extraction.offset));
+        }
         match self.ask(Question::Extract { extractions }, &targets)? {
             Answer::Count(bytes) => Ok(bytes),
             _ => Err(mismatch()),

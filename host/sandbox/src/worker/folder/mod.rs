@@ -139,22 +139,13 @@ impl Folder {
     /// Creates a regular file, open for reading and writing.
     pub fn create(&self, path: &EntryPath, replace: bool) -> Reply<OwnedFd> {
         self.may_change("create", path)?;
-        let parent = self.parent(path)?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let open = || {
-            openat2(
-                parent.folder.as_fd(),
-                parent.name,
-                flags | OFlags::CLOEXEC,
-                PRIVATE_FILE,
-                resolution(),
-            )
-        };
-        match open() {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match self.resolve(path, flags, PRIVATE_FILE) {
             Err(Errno::EXIST) if replace => {
+                let parent = self.parent(path)?;
                 unlinkat(parent.folder.as_fd(), parent.name, AtFlags::empty())
                     .map_err(|errno| self.refused("replace", path, errno))?;
-                open()
+                self.resolve(path, flags, PRIVATE_FILE)
             }
             result => result,
         }

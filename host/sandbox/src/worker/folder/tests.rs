@@ -157,6 +157,10 @@ fn what_is_in_the_way_is_replaced_only_when_asked() {
     folder.create(&path("file"), false).unwrap();
     conflict(failure(folder.create(&path("file"), false)));
     folder.create(&path("file"), true).unwrap();
+    symlink("file", root.path().join("link")).unwrap();
+    conflict(failure(folder.create(&path("link"), false)));
+    folder.create(&path("link"), true).unwrap();
+    assert!(fs::symlink_metadata(root.path().join("link")).unwrap().is_file(), "replaced itself");
 
     for kind in [Kind::Symlink, Kind::Fifo, Kind::Socket, Kind::Directory] {
         let name = path(&format!("{kind:?}"));
