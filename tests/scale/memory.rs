@@ -12,10 +12,11 @@ use crate::scaled;
 /// Host and worker together, in MiB.
 const RESIDENT_MIB_MAX: u64 = 512;
 
-/// Resident memory of a process and its children, in KiB. Pages that both map are counted twice.
+/// Resident memory of a process and its children, in KiB. A page that both map, as those of the program itself, is counted
+/// once (`Pss` in `proc(5)`).
 fn resident_kib(pid: u32) -> u64 {
-    let own = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = own.lines().find(|line| line.starts_with("VmRSS:"));
+    let own = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = own.lines().find(|line| line.starts_with("Pss:"));
     let kib = line
         .and_then(|line| line.split_whitespace().nth(1))
         .and_then(|number| number.parse().ok())
@@ -39,7 +40,7 @@ fn peak_mib(lockgate: &lockgate_tests::Lockgate, arguments: &[&str]) -> Result<u
             break status;
         }
         peak = peak.max(resident_kib(running.id()));
-        sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(100));
     };
     ensure!(status.success(), "lockgate {}: {status}", arguments.join(" "));
     Ok(peak / 1024)

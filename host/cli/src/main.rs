@@ -18,6 +18,11 @@ use clap::Parser as _;
 use arguments::{Arguments, Command};
 use context::Context;
 
+/// The system's allocator keeps what each of many threads once used; this one gives it back, which keeps the memory of a run
+/// with a million entries inside its bounds.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The hidden first argument with which the host starts itself again as a worker.
 const WORKER: &str = "worker";
 
