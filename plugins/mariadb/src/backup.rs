@@ -120,13 +120,15 @@ impl<H: Host> Saving<H> {
 
     fn export_subject(&mut self, part: &Part, subject: &Subject) -> Result<Summary, Error> {
         let Self { host, config, session, .. } = self;
+        let filter = config.filter();
+        let takes = |name: &str| filter.takes(&subject.database, name);
         let definitions = match subject.kind {
             Kind::Table => {
                 let (database, table) = (&subject.database, &subject.table);
                 return table::export(host, session, &part.id, database, table);
             }
-            Kind::Schema => schema::read_schema(session, config, &subject.database)?,
-            Kind::Views => schema::read_views(session, config, &subject.database)?,
+            Kind::Schema => schema::read_schema(session, &takes, &subject.database)?,
+            Kind::Views => schema::read_views(session, &takes, &subject.database)?,
             Kind::Users => {
                 let accounts = users::list(session)?;
                 users::read_all(session, &accounts)?
@@ -164,8 +166,9 @@ fn plan<S: Stream>(
     databases: &[Database],
 ) -> Result<BackupPlan, Error> {
     let server = session.server().to_string();
+    let filter = serde_json::to_string(&config.filter())?;
     let mut parts: Vec<Part> =
-        databases.iter().flat_map(|database| database.parts(&server)).collect();
+        databases.iter().flat_map(|database| database.parts(&server, &filter)).collect();
     if config.users {
         let names: Vec<String> = users::list(session)?.iter().map(Account::quoted).collect();
         let users = Subject { kind: Kind::Users, database: String::new(), table: String::new() };

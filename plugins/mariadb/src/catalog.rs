@@ -2,7 +2,7 @@
 
 use lockgate_plugin::Part;
 
-use crate::config::Config;
+use crate::config::{Config, FILTER, Filter};
 use crate::error::Error;
 use crate::names::{Kind, Subject, quote_text};
 use crate::session::Session;
@@ -56,7 +56,7 @@ pub fn read<S: Stream>(session: &mut Session<S>, config: &Config) -> Result<Vec<
             has_views: false,
             name,
         };
-        list_tables(session, config, &mut database)?;
+        list_tables(session, &config.filter(), &mut database)?;
         databases.push(database);
     }
     Ok(databases)
@@ -64,7 +64,7 @@ pub fn read<S: Stream>(session: &mut Session<S>, config: &Config) -> Result<Vec<
 
 fn list_tables<S: Stream>(
     session: &mut Session<S>,
-    config: &Config,
+    filter: &Filter,
     database: &mut Database,
 ) -> Result<(), Error> {
     let in_database = quote_text(&database.name);
@@ -74,7 +74,7 @@ fn list_tables<S: Stream>(
     ))?;
     for row in rows {
         let name = row.required(0)?.to_owned();
-        if !config.takes_table(&database.name, &name) {
+        if !filter.takes(&database.name, &name) {
             continue;
         }
         match row.required(1)? {
@@ -98,8 +98,9 @@ fn list_tables<S: Stream>(
 }
 
 impl Database {
-    /// The parts of the database. Each of them says how the database itself is to be made.
-    pub fn parts(&self, server: &str) -> Vec<Part> {
+    /// The parts of the database. Each of them says how the database itself is to be made; those that hold several
+    /// objects say which were left out, for whoever compares later.
+    pub fn parts(&self, server: &str, filter: &str) -> Vec<Part> {
         let part = |kind: Kind, table: &str| {
             let subject = Subject { kind, database: self.name.clone(), table: table.to_owned() };
             Part::new(subject.id(), kind.name())
@@ -108,7 +109,7 @@ impl Database {
                 .with_attribute("collation", &self.collation)
                 .with_attribute("server", server)
         };
-        let mut parts = vec![part(Kind::Schema, "")];
+        let mut parts = vec![part(Kind::Schema, "").with_attribute(FILTER, filter)];
         parts.extend(self.tables.iter().map(|table| {
             let mut described = part(Kind::Table, &table.name)
                 .with_attribute("table", &table.name)
@@ -117,7 +118,8 @@ impl Database {
             described.items_estimate = table.rows;
             described
         }));
-        parts.extend(self.has_views.then(|| part(Kind::Views, "")));
+        let views = || part(Kind::Views, "").with_attribute(FILTER, filter);
+        parts.extend(self.has_views.then(views));
         parts
     }
 }

@@ -1,7 +1,7 @@
 //! The source's configuration.
 
 use lockgate_plugin::{Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -53,6 +53,26 @@ impl Default for Config {
     }
 }
 
+/// Attribute of a part: which of a database's objects were taken, as JSON of a [`Filter`].
+pub const FILTER: &str = "filter";
+
+/// What a backup took, kept with it: another source, with another configuration, may be restored into.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+impl Filter {
+    /// Whether the table (or view, routine, ...) of a database is taken.
+    pub fn takes(&self, database: &str, name: &str) -> bool {
+        let full = format!("{database}.{name}");
+        let named = |pattern: &String| matches(pattern, database) || matches(pattern, &full);
+        (self.include.is_empty() || self.include.iter().any(named))
+            && !self.exclude.iter().any(named)
+    }
+}
+
 /// JSON Schema of [`Config`].
 pub const SCHEMA: &str = include_str!("config.schema.json");
 
@@ -85,12 +105,9 @@ impl Config {
         included && !self.exclude.iter().any(|pattern| matches(pattern, database))
     }
 
-    /// Whether the table (or view, routine, ...) of a database is taken.
-    pub fn takes_table(&self, database: &str, table: &str) -> bool {
-        let full = format!("{database}.{table}");
-        let named = |pattern: &String| matches(pattern, database) || matches(pattern, &full);
-        (self.include.is_empty() || self.include.iter().any(named))
-            && !self.exclude.iter().any(named)
+    /// Which objects of databases are taken.
+    pub fn filter(&self) -> Filter {
+        Filter { include: self.include.clone(), exclude: self.exclude.clone() }
     }
 }
 
@@ -136,9 +153,10 @@ mod tests {
         };
         assert!(config.takes_database("shop") && config.takes_database("crm"));
         assert!(!config.takes_database("hr") && !config.takes_database("shop_old"));
-        assert!(config.takes_table("shop", "customers") && config.takes_table("crm", "orders"));
-        assert!(!config.takes_table("shop", "log_2024") && !config.takes_table("crm", "people"));
-        assert!(!config.takes_table("shop", "customers_old"));
+        let filter = config.filter();
+        assert!(filter.takes("shop", "customers") && filter.takes("crm", "orders"));
+        assert!(!filter.takes("shop", "log_2024") && !filter.takes("crm", "people"));
+        assert!(!filter.takes("shop", "customers_old"));
     }
 
     #[test]

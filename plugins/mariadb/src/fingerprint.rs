@@ -2,7 +2,7 @@
 
 use lockgate_plugin::{Error as Told, Part};
 
-use crate::config::Config;
+use crate::config::{Config, FILTER, Filter};
 use crate::definition::{self, Definition};
 use crate::error::Error;
 use crate::host::Host;
@@ -23,13 +23,20 @@ pub fn live<H: Host>(
     target: &Subject,
 ) -> Result<String, Error> {
     let Subject { kind, database, table } = target;
+    let archived = Subject::of(part)?;
+    let filter: Filter = match part.attribute(FILTER) {
+        Some(json) => serde_json::from_str(json)?,
+        None => Filter::default(),
+    };
+    // Names are left out as they were in the backup, under the name that the database had then.
+    let takes = |name: &str| filter.takes(&archived.database, name);
     let mut session = Session::open(host, config)?;
     session.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
     session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
     let fingerprint = match kind {
         Kind::Table => table::fingerprint(host, &mut session, database, table)?,
-        Kind::Schema => of_definitions(&schema::read_schema(&mut session, config, database)?)?,
-        Kind::Views => of_definitions(&schema::read_views(&mut session, config, database)?)?,
+        Kind::Schema => of_definitions(&schema::read_schema(&mut session, &takes, database)?)?,
+        Kind::Views => of_definitions(&schema::read_views(&mut session, &takes, database)?)?,
         Kind::Users => {
             let accounts = archived_accounts(part, users::list(&mut session)?)?;
             of_definitions(&users::read_all(&mut session, &accounts)?)?

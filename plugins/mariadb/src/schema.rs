@@ -1,6 +1,5 @@
 //! What a database holds beside tables: its options, sequences and routines; its views and events.
 
-use crate::config::Config;
 use crate::definition::{Definition, Setting};
 use crate::error::Error;
 use crate::names::{qualified, quote_name, quote_text};
@@ -8,22 +7,22 @@ use crate::session::Session;
 use crate::wire::Stream;
 use crate::wire::text::Row;
 
-/// Reads options, sequences, routines, and the columns of views.
+/// Reads options, and those sequences, routines and columns of views whose name is taken.
 ///
 /// # Errors
 /// When the server does not show one of them.
 pub fn read_schema<S: Stream>(
     session: &mut Session<S>,
-    config: &Config,
+    takes: &dyn Fn(&str) -> bool,
     database: &str,
 ) -> Result<Vec<Definition>, Error> {
     enter(session, database)?;
     let mut definitions = vec![options(session, database)?];
-    for name in names(session, config, database, "TABLES", "TABLE", "TABLE_TYPE = 'SEQUENCE'")? {
+    for name in names(session, takes, database, "TABLES", "TABLE", "TABLE_TYPE = 'SEQUENCE'")? {
         definitions.push(sequence(session, database, name)?);
     }
-    definitions.extend(routines(session, config, database)?);
-    for name in names(session, config, database, "TABLES", "TABLE", "TABLE_TYPE = 'VIEW'")? {
+    definitions.extend(routines(session, takes, database)?);
+    for name in names(session, takes, database, "TABLES", "TABLE", "TABLE_TYPE = 'VIEW'")? {
         let rows = session.rows(&format!(
             "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
              ORDER BY ORDINAL_POSITION",
@@ -37,20 +36,20 @@ pub fn read_schema<S: Stream>(
     Ok(definitions)
 }
 
-/// Reads views and events.
+/// Reads the views and events whose name is taken.
 ///
 /// # Errors
 /// When the server does not show one of them.
 pub fn read_views<S: Stream>(
     session: &mut Session<S>,
-    config: &Config,
+    takes: &dyn Fn(&str) -> bool,
     database: &str,
 ) -> Result<Vec<Definition>, Error> {
     // The server leaves the database out of a view's text when it is the one that the session is in, so that a view can
     // be restored under another database.
     enter(session, database)?;
     let mut definitions = Vec::new();
-    for name in names(session, config, database, "TABLES", "TABLE", "TABLE_TYPE = 'VIEW'")? {
+    for name in names(session, takes, database, "TABLES", "TABLE", "TABLE_TYPE = 'VIEW'")? {
         let row = show(session, "VIEW", database, &name)?;
         let setting = Setting {
             character_set_client: text(&row, 2)?,
@@ -59,7 +58,7 @@ pub fn read_views<S: Stream>(
         };
         definitions.push(Definition::View { sql: text(&row, 1)?, name, setting });
     }
-    for name in names(session, config, database, "EVENTS", "EVENT", "TRUE")? {
+    for name in names(session, takes, database, "EVENTS", "EVENT", "TRUE")? {
         let row = show(session, "EVENT", database, &name)?;
         let setting = Setting {
             sql_mode: Some(text(&row, 1)?),
@@ -106,7 +105,7 @@ fn sequence<S: Stream>(
 
 fn routines<S: Stream>(
     session: &mut Session<S>,
-    config: &Config,
+    takes: &dyn Fn(&str) -> bool,
     database: &str,
 ) -> Result<Vec<Definition>, Error> {
     let rows = session.rows(&format!(
@@ -117,7 +116,7 @@ fn routines<S: Stream>(
     let mut definitions = Vec::new();
     for listed in rows {
         let (what, name) = (text(&listed, 0)?, text(&listed, 1)?);
-        if !config.takes_table(database, &name) {
+        if !takes(&name) {
             continue;
         }
         let row = show(session, &what, database, &name)?;
@@ -145,7 +144,7 @@ fn routines<S: Stream>(
 
 fn names<S: Stream>(
     session: &mut Session<S>,
-    config: &Config,
+    takes: &dyn Fn(&str) -> bool,
     database: &str,
     list: &str,
     prefix: &str,
@@ -159,7 +158,7 @@ fn names<S: Stream>(
     let mut names = Vec::new();
     for row in rows {
         let name = text(&row, 0)?;
-        if config.takes_table(database, &name) {
+        if takes(&name) {
             names.push(name);
         }
     }

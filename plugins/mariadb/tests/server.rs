@@ -142,7 +142,8 @@ fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<
         ensure!(archive.parts.contains_key(id), "no part {id} in {:?}", archive.parts.keys());
     }
     let renamed = rename(&archive, &[("things", "others")]);
-    archive.restore(&native(server()), &config("others"), &renamed)?;
+    // The configuration names the database as it was saved; what is compared is what it became.
+    archive.restore(&native(server()), &config("things"), &renamed)?;
     ensure!(
         describe_objects("things")? == describe_objects("others")?,
         "{}",
@@ -154,12 +155,12 @@ fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<
     )?;
     ensure!(options.trim() == "utf8mb4_german2_ci\tof the shop", "{options}");
     // Again, over what is there.
-    let refused = archive.restore(&native(server()), &config("others"), &renamed);
+    let refused = archive.restore(&native(server()), &config("things"), &renamed);
     let failure = refused.unwrap_err().to_string();
     ensure!(failure.contains("overwrite"), "{failure}");
     let mut again = renamed;
     again.overwrite = true;
-    archive.restore(&native(server()), &config("others"), &again)?;
+    archive.restore(&native(server()), &config("things"), &again)?;
     ensure!(
         describe_objects("things")? == describe_objects("others")?,
         "overwriting changed something"
@@ -250,7 +251,8 @@ fn transfers_during_the_backup_keep_the_sum() -> Result<()> {
         let mut client = server().client();
         client.args(["bank", "--delimiter=//", "-e"]).arg(format!(
             "BEGIN NOT ATOMIC SET @i = 0;
-              WHILE @i < 1000000 DO SET @i = @i + 1, @a = FLOOR(1 + RAND() * {ACCOUNTS}), @b = FLOOR(1 + RAND() * {ACCOUNTS}), @m = FLOOR(RAND() * 100) + {seed};
+              WHILE @i < 1000000 DO SET @i = @i + 1, @m = FLOOR(RAND() * 100) + {seed},
+               @a = FLOOR(1 + RAND() * {ACCOUNTS}), @b = FLOOR(1 + RAND() * {ACCOUNTS});
                START TRANSACTION; UPDATE one SET balance = balance - @m WHERE id = @a;
                UPDATE two SET balance = balance + @m WHERE id = @b; COMMIT; END WHILE; END"
         ));
