@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compares lockgate with restic and rustic on the same data in one run, and prints ratios.
-# Usage: sh tests/bench.sh [MIB] [ROUNDS]; BENCH_FOLDER is where the data goes (about five times its size).
+# Usage: sh tests/bench.sh [MIB] [ROUNDS]; BENCH_FOLDER is where the data goes (about five times its size),
+# BENCH_RIVALS which programs are compared with (restic and rustic; the first time each is built from its sources).
 set -eu
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

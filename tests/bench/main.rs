@@ -30,7 +30,15 @@ fn main() -> Result<()> {
     folder::fill(&data.join("small"), SMALL_FILES, (mib << 20) / 4, 41)?;
     folder::fill(&data.join("large"), LARGE_FILES, (mib << 20) / 4 * 3, 42)?;
 
-    let rivals = [rivals::lockgate(&program), rivals::restic()?, rivals::rustic()?];
+    let mut rivals = vec![rivals::lockgate(&program)];
+    let wanted = std::env::var("BENCH_RIVALS").unwrap_or_else(|_| "restic rustic".to_owned());
+    for name in wanted.split_whitespace() {
+        rivals.push(match name {
+            "restic" => rivals::restic()?,
+            "rustic" => rivals::rustic()?,
+            other => anyhow::bail!("BENCH_RIVALS: {other} is none of restic, rustic"),
+        });
+    }
     let mut table = Table::default();
     for round in 1..=rounds {
         for rival in &rivals {

@@ -20,7 +20,10 @@ fn files_and_lines_stay_small() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", path.display());
-        let long = text.lines().position(|line| line.chars().count() > LINE_CHARACTERS_MAX);
+        // A text that is printed stays on one line, so that it can be searched for.
+        let is_long =
+            |line: &str| line.chars().count() > LINE_CHARACTERS_MAX && !line.contains('"');
+        let long = text.lines().position(is_long);
         assert!(long.is_none(), "{}:{} is too long", path.display(), long.unwrap_or(0) + 1);
     }
 }

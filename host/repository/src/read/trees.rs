@@ -124,7 +124,10 @@ impl Reader {
             Some(bytes) => bytes,
             None => {
                 let end = self.inner.index.pack_end(location.pack).min(start + window);
-                let bytes = storage.get_range(&name, start.into()..end.into()).await?;
+                // Not the blob's fault, perhaps: its neighbours may be damaged, or an index may be wrong about them.
+                let Ok(bytes) = storage.get_range(&name, start.into()..end.into()).await else {
+                    return Ok(storage.get_range(&name, first.into()..last.into()).await?);
+                };
                 lock(&self.inner.trees.windows).put(key, &bytes);
                 bytes
             }
