@@ -171,7 +171,12 @@ proptest! {
     }
 
     #[test]
-    fn random_messages_come_back_equal(messages in proptest::collection::vec((any::<String>(), any::<Option<u64>>(), proptest::collection::vec(any::<u8>(), 0..20_000)), 0..40)) {
+    fn random_messages_come_back_equal(
+        messages in proptest::collection::vec(
+            (any::<String>(), any::<Option<u64>>(), proptest::collection::vec(any::<u8>(), 0..20_000)),
+            0..40,
+        )
+    ) {
         let (mut left, mut right) = pair();
         let sent = messages.clone();
         let sender = thread::spawn(move || {
