@@ -10,9 +10,6 @@ pub const MANIFEST_PATH: &str = ".lockgate/manifest.json";
 /// Largest manifest that is read, in bytes: a million parts with short names.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
-/// Version of the manifest's own shape.
-const MANIFEST_VERSION: u32 = 1;
-
 /// What a snapshot of ours says of itself, as an ordinary file in its tree, so that every tool keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,7 +74,7 @@ pub struct PartRecord {
 
 impl Manifest {
     /// The version that this program writes.
-    pub const VERSION: u32 = MANIFEST_VERSION;
+    pub const VERSION: u32 = 1;
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -128,11 +125,12 @@ pub async fn read_manifest(reader: &Reader, snapshot: &Snapshot) -> Result<Optio
     }
     let manifest: Manifest =
         serde_json::from_slice(&bytes).map_err(|error| damaged(snapshot, &error.to_string()))?;
-    if manifest.version > MANIFEST_VERSION {
+    if manifest.version > Manifest::VERSION {
         let message = format!(
-            "snapshot {}: its manifest has version {}, this program reads up to {MANIFEST_VERSION}",
+            "snapshot {}: its manifest has version {}, this program reads up to {}",
             snapshot.id.short(),
-            manifest.version
+            manifest.version,
+            Manifest::VERSION
         );
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use a newer lockgate"));
     }
