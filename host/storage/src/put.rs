@@ -7,8 +7,8 @@ use bytes::Bytes;
 use opendal::Buffer;
 
 use crate::error::{self, Error, ErrorKind};
-use crate::limits;
 use crate::storage::Storage;
+use crate::{limits, services};
 
 /// How one attempt ended.
 enum Attempt {
@@ -29,7 +29,11 @@ impl Storage {
     /// capabilities) are asked first, which is no protection against two writers at the same moment.
     pub async fn put(&self, name: &str, data: Vec<Bytes>) -> Result<(), Error> {
         self.check_name("write", name)?;
-        let data = Buffer::from(data);
+        let mut data = Buffer::from(data);
+        if services::keeps_memory(self.scheme()) {
+            // The caller lends its buffers until the object is durable, not for as long as the object lives.
+            data = Buffer::from(data.to_vec());
+        }
         if data.len() as u64 > limits::OBJECT_BYTES_MAX {
             let cause = "it is larger than 1 GiB, the most that an object may have";
             return Err(self.own_error(ErrorKind::Unsupported, "write", name, cause));

@@ -85,6 +85,11 @@ pub(crate) fn has_folders(scheme: &str) -> bool {
     matches!(form, Some(Form::Path | Form::Server))
 }
 
+/// Whether the service holds on to the very memory that it is given.
+pub(crate) fn keeps_memory(scheme: &str) -> bool {
+    TABLE.iter().any(|one| one.name == scheme && one.form == Form::Nothing)
+}
+
 /// # Errors
 /// The reason, when the scheme is not known or not built in.
 pub(crate) fn find(name: &str) -> Result<&'static Scheme, String> {

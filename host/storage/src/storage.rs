@@ -65,6 +65,10 @@ impl Storage {
         &self.inner.location
     }
 
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.inner.scheme
+    }
+
     /// Makes the location's own folder and `folders` in it, durably; does nothing on services without folders. Folders that
     /// are there are left as they are.
     ///
@@ -75,7 +79,7 @@ impl Storage {
             self.check_name("create", folder)?;
         }
         // OpenDAL would make up folders as objects whose names end with `/`.
-        if !services::has_folders(self.inner.scheme) {
+        if !services::has_folders(self.scheme()) {
             return Ok(());
         }
         self.create_folder("/").await?;
@@ -243,7 +247,7 @@ impl Storage {
     /// HTTP gives no reason when it is asked for a size; asked for bytes, it tells a missing object from a missing bucket
     /// or a wrong key.
     async fn why_missing(&self, name: &str, missing: Error) -> Error {
-        if services::has_folders(self.inner.scheme) {
+        if services::has_folders(self.scheme()) {
             return missing;
         }
         match self.get_range(name, 0..1).await {
