@@ -1,6 +1,6 @@
 //! From a repository's configuration to an open repository.
 
-use lockgate_repository::{Compression, InitOptions, Repository, WriteOptions};
+use lockgate_repository::{Chunking, Compression, InitOptions, Repository, WriteOptions};
 use lockgate_storage::{Storage, StorageOptions, StorageUrl};
 use zeroize::Zeroizing;
 
@@ -68,18 +68,20 @@ impl Location {
     /// How new data is written.
     ///
     /// # Errors
-    /// When the settings name an unknown compression.
+    /// When the settings name an unknown compression or chunking.
     pub fn write_options(&self) -> Result<WriteOptions> {
         let write = &self.settings.write;
-        let compression: Compression = write.compression.parse().map_err(|_| {
-            Error::new(
-                ErrorKind::Configuration,
-                format!("unknown compression {:?}", write.compression),
-            )
-        })?;
+        let unknown = |what: &str, value: &str| {
+            Error::new(ErrorKind::Configuration, format!("unknown {what} {value:?}"))
+        };
+        let compression: Compression =
+            write.compression.parse().map_err(|_| unknown("compression", &write.compression))?;
+        let chunking: Chunking =
+            write.chunking.parse().map_err(|_| unknown("chunking", &write.chunking))?;
         let mebibytes = |count: u32| usize::try_from(u64::from(count) << 20).unwrap_or(usize::MAX);
         let mut options = WriteOptions::default();
         options.compression = compression;
+        options.chunking = chunking;
         options.verify = write.verify;
         options.pack_bytes = mebibytes(write.pack_mib);
         options.memory_bytes = mebibytes(write.memory_mib);

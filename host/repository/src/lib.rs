@@ -28,6 +28,7 @@ mod write;
 pub use check::{
     Affected, CheckOptions, CheckProgress, CheckReport, CheckStage, Finding, ReadData, Trouble,
 };
+pub use chunk::Chunking;
 pub use compress::Compression;
 pub use error::{Error, ErrorKind, Result};
 pub use forget::{

@@ -54,6 +54,8 @@ pub struct Repository {
 pub struct Write {
     /// `off`, `fastest`, `auto`, `better` or `max`.
     pub compression: String,
+    /// `keyed`, or `restic` where restic writes to the repository too.
+    pub chunking: String,
     /// Open every sealed chunk again before it is stored.
     pub verify: bool,
     /// Size at which a pack is complete, in MiB.
@@ -68,6 +70,7 @@ impl Default for Write {
     fn default() -> Self {
         Self {
             compression: "auto".to_owned(),
+            chunking: "keyed".to_owned(),
             verify: true,
             pack_mib: 16,
             memory_mib: 192,

@@ -93,6 +93,10 @@ fn review_repository(repository: &Repository) -> Vec<String> {
             repository.write.compression
         ));
     }
+    if repository.write.chunking.parse::<lockgate_repository::Chunking>().is_err() {
+        let chunking = &repository.write.chunking;
+        found.push(format!("write.chunking: {chunking:?} is not one of keyed, restic"));
+    }
     let (pack, memory) = (repository.write.pack_mib, repository.write.memory_mib);
     if !(4..=128).contains(&pack) {
         found.push(format!("write.pack-mib: {pack} is not between 4 and 128"));

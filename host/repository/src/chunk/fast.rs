@@ -24,7 +24,7 @@ pub(crate) struct Gear {
 
 impl Gear {
     /// The table of the repository that `key` belongs to.
-    pub(crate) fn of(key: &MasterKey) -> Self {
+    pub(super) fn of(key: &MasterKey) -> Self {
         let mut bytes = [0; 256 * 8];
         key.derive("fastcdc gear table, version 1", &mut bytes);
         let mut table = [0; 256];
@@ -63,127 +63,35 @@ impl Gear {
     }
 }
 
-/// Finds the ends of a stream's chunks. Looks at every byte once, however small the steps in which the chunk grows.
-#[derive(Default)]
-pub(crate) struct Cutter {
-    scanned: usize,
-    hash: u64,
-}
-
-impl Cutter {
-    /// `chunk` is everything since the last cut, including what earlier calls saw. The length of the chunk that ends in
-    /// it, if one does; the next call starts with what follows.
-    pub(crate) fn cut(&mut self, gear: &Gear, chunk: &[u8]) -> Option<usize> {
-        let found = self.scan(gear, chunk);
-        if found.is_some() {
-            *self = Self::default();
-        }
-        found
-    }
-
-    fn scan(&mut self, gear: &Gear, chunk: &[u8]) -> Option<usize> {
+impl Gear {
+    /// The end of the chunk that starts at `chunk[0]`, when it is within; `scanned` and `hash` carry what earlier calls on
+    /// the same, shorter chunk have done.
+    pub(super) fn scan(&self, chunk: &[u8], scanned: &mut usize, hash: &mut u64) -> Option<usize> {
         let phases = [
             (HASH_FROM, CHUNK_BYTES_MIN - 1, None),
             (CHUNK_BYTES_MIN - 1, CHUNK_BYTES_NORMAL, Some(MASK_BEFORE)),
             (CHUNK_BYTES_NORMAL, CHUNK_BYTES_MAX, Some(MASK_AFTER)),
         ];
         for (from, to, mask) in phases {
-            let from = from.max(self.scanned);
+            let from = from.max(*scanned);
             let to = to.min(chunk.len());
             let Some(data) = chunk.get(from..to) else { continue };
             match mask {
-                None => self.warm(gear, data),
+                None => self.warm(data, hash),
                 Some(mask) => {
-                    if let Some(length) = gear.find(data, &mut self.hash, mask) {
+                    if let Some(length) = self.find(data, hash, mask) {
                         return Some(from + length);
                     }
                 }
             }
-            self.scanned = to;
+            *scanned = to;
         }
         (chunk.len() >= CHUNK_BYTES_MAX).then_some(CHUNK_BYTES_MAX)
     }
 
-    fn warm(&mut self, gear: &Gear, data: &[u8]) {
+    fn warm(&self, data: &[u8], hash: &mut u64) {
         for byte in data {
-            self.hash = (self.hash << 1).wrapping_add(gear.table[usize::from(*byte)]);
+            *hash = (*hash << 1).wrapping_add(self.table[usize::from(*byte)]);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gear(seed: u8) -> Gear {
-        Gear::of(&MasterKey::from_bytes(&[seed; 64]))
-    }
-
-    /// Pseudo-random bytes (xorshift), the same on every run.
-    fn noise(length: usize, seed: u64) -> Vec<u8> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut bytes = Vec::with_capacity(length + 8);
-        while bytes.len() < length {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            bytes.extend_from_slice(&state.to_le_bytes());
-        }
-        bytes.truncate(length);
-        bytes
-    }
-
-    /// Cuts `data` as a stream that grows by `steps` bytes in turn.
-    fn cuts(gear: &Gear, data: &[u8], steps: &[usize]) -> Vec<usize> {
-        let (mut cutter, mut lengths) = (Cutter::default(), Vec::new());
-        let (mut start, mut end) = (0, 0);
-        for step in steps.iter().cycle() {
-            while let Some(length) = cutter.cut(gear, &data[start..end]) {
-                lengths.push(length);
-                start += length;
-            }
-            if end == data.len() {
-                lengths.push(end - start);
-                return lengths;
-            }
-            end = (end + step).min(data.len());
-        }
-        unreachable!("steps are cycled")
-    }
-
-    #[test]
-    fn steps_do_not_move_cuts() {
-        let (gear, data) = (gear(1), noise(20_000_000, 7));
-        let whole = cuts(&gear, &data, &[data.len()]);
-        for steps in [&[65_536][..], &[1 << 20], &[1, 700_001, 13, 64, 99_999], &[524_287, 2]] {
-            assert_eq!(cuts(&gear, &data, steps), whole, "{steps:?}");
-        }
-    }
-
-    #[test]
-    fn lengths_keep_their_bounds_and_their_mean() {
-        let lengths = cuts(&gear(2), &noise(100_000_000, 3), &[1 << 20]);
-        let (_, inner) = lengths.split_last().unwrap();
-        assert!(inner.iter().all(|length| (CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX).contains(length)));
-        let mean = inner.iter().sum::<usize>() / inner.len();
-        assert!((900_000..1_300_000).contains(&mean), "{mean}");
-        let zeros = cuts(&gear(2), &vec![0; 3 * CHUNK_BYTES_MAX + 5], &[100_000]);
-        assert_eq!(zeros, [CHUNK_BYTES_MAX, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX, 5]);
-    }
-
-    #[test]
-    fn an_insertion_moves_only_the_cuts_near_it() {
-        let (gear, data) = (gear(3), noise(30_000_000, 5));
-        let mut changed = data.clone();
-        changed.splice(1000..1000, [1, 2, 3]);
-        let tail = |lengths: &[usize]| lengths.iter().rev().take(15).copied().collect::<Vec<_>>();
-        let (before, after) = (cuts(&gear, &data, &[1 << 18]), cuts(&gear, &changed, &[1 << 18]));
-        assert_eq!(tail(&before), tail(&after));
-    }
-
-    #[test]
-    fn another_key_cuts_elsewhere() {
-        let data = noise(10_000_000, 9);
-        assert_ne!(cuts(&gear(4), &data, &[1 << 20]), cuts(&gear(5), &data, &[1 << 20]));
     }
 }

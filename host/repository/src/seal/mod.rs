@@ -130,10 +130,10 @@ impl MasterKey {
     /// # Errors
     /// When the bytes are not what this key sealed; then `plain` is empty.
     pub(crate) fn open_into(&self, sealed: &[u8], plain: &mut Vec<u8>) -> Opened<()> {
-        plain.clear();
-        let (iv, cipher_text) = self.authenticate(sealed)?;
-        plain.extend_from_slice(cipher_text);
-        self.cipher(&iv).apply_keystream(plain);
+        let (iv, cipher_text) = self.authenticate(sealed).inspect_err(|_| plain.clear())?;
+        // Not cleared before: only bytes beyond the former length are filled with zeros first.
+        plain.resize(cipher_text.len(), 0);
+        self.cipher(&iv).apply_keystream_b2b(cipher_text, plain);
         Ok(())
     }
 

@@ -2,7 +2,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Sizes in which larger buffers come, so that they can be used again; each is a half or a third larger than the one
 /// before. What is smaller is allocated as it is needed.
-const CLASS_BYTES: [usize; 13] = [
+const CLASS_BYTES: [usize; 15] = [
     64 << 10,
     96 << 10,
     128 << 10,
@@ -16,6 +16,8 @@ const CLASS_BYTES: [usize; 13] = [
     2048 << 10,
     3072 << 10,
     4096 << 10,
+    6144 << 10,
+    8192 << 10,
 ];
 /// What is charged for a buffer beside its bytes, so that many tiny ones are bounded too.
 const OVERHEAD_BYTES: usize = 512;

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::options::WriteOptions;
 use super::pack::Packer;
 use super::queue::{Job, Queue, Role};
-use crate::chunk::Gear;
+use crate::chunk::{Chunker, Chunking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, Node, NodeKind};
 use crate::hash::{Engine, sha256};
@@ -23,7 +23,7 @@ pub(super) struct Line {
     pub(super) repository: Repository,
     pub(super) options: WriteOptions,
     pub(super) engine: Engine,
-    pub(super) gear: Gear,
+    pub(super) chunker: Chunker,
     pub(super) budget: Arc<Budget>,
     pub(super) queue: Queue,
     pub(super) known: Known,
@@ -41,10 +41,14 @@ impl Line {
         options: WriteOptions,
         known: Known,
         entries: Entries,
-    ) -> Self {
+    ) -> Result<Self> {
+        let chunker = match options.chunking {
+            Chunking::Keyed => Chunker::keyed(repository.key()),
+            Chunking::Restic => Chunker::restic(repository.config().chunker_polynomial)?,
+        };
         let engine = if options.vector_hashing { Engine::detect() } else { Engine::Single };
-        Self {
-            gear: Gear::of(repository.key()),
+        Ok(Self {
+            chunker,
             budget: Budget::new(options.memory_bytes),
             queue: Queue::default(),
             known,
@@ -57,7 +61,7 @@ impl Line {
             repository,
             options,
             engine,
-        }
+        })
     }
 
     /// Stops the run with `error`.

@@ -1,11 +1,14 @@
+use crate::chunk::Chunking;
 use crate::compress::Compression;
 
 /// How a run writes. Every field has a default that suits one machine and one repository.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// How hard to compress; `Auto` by default.
+    /// How hard to compress; `Auto` by default. Repositories of format version 1 know no compression.
     pub compression: Compression,
+    /// Where chunks end; `Keyed` by default.
+    pub chunking: Chunking,
     /// Whether every sealed chunk is opened, expanded and compared with its bytes before it is stored; on by default.
     /// Protects from faulty memory and from faults of the compressor, for about a quarter more CPU time.
     pub verify: bool,
@@ -43,6 +46,7 @@ impl Default for WriteOptions {
     fn default() -> Self {
         Self {
             compression: Compression::default(),
+            chunking: Chunking::default(),
             verify: true,
             pack_bytes: 16 << 20,
             memory_bytes: 192 << 20,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use lockgate_types::EntryPath;
 
-use super::budget::Lease;
+use super::budget::{Budget, Lease};
 use super::entry::Entry;
 use super::line::Line;
 use super::queue::{Job, Role};
-use crate::chunk::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Cutter};
+use crate::chunk::{CHUNK_BYTES_MIN, Cutter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Node, NodeKind};
 
@@ -26,12 +26,21 @@ pub struct StreamWriter {
     buffer: Option<Lease>,
     chunks: usize,
     bytes: u64,
+    /// Some content was lost: there is no way to finish.
+    is_broken: bool,
 }
 
 impl StreamWriter {
     pub(super) fn new(line: Arc<Line>) -> Self {
-        let entry = Arc::default();
-        Self { line, entry, cutter: Cutter::default(), buffer: None, chunks: 0, bytes: 0 }
+        Self {
+            line,
+            entry: Arc::default(),
+            cutter: Cutter::default(),
+            buffer: None,
+            chunks: 0,
+            bytes: 0,
+            is_broken: false,
+        }
     }
 
     /// Appends exactly `length` bytes of `source`. Waits while the memory budget is used up.
@@ -39,10 +48,11 @@ impl StreamWriter {
     /// # Errors
     /// `Io` when the source fails or ends early, and the first error of the run. The entry is lost then.
     pub fn write(&mut self, source: &mut dyn Read, length: u64) -> Result<()> {
-        let read = self.append(length, |room, _| source.read(room))?;
+        let read = self.append(length, length, |room, _| source.read(room))?;
         if read == length {
             return Ok(());
         }
+        self.is_broken = true;
         let text = format!("the content ends after {read} of {length} bytes");
         Err(Error::new(ErrorKind::Io, text))
     }
@@ -53,18 +63,27 @@ impl StreamWriter {
     /// # Errors
     /// `Io` when the file cannot be read, and the first error of the run. The entry is lost then.
     pub fn write_file(&mut self, file: &File, offset: u64, length: Option<u64>) -> Result<u64> {
-        self.append(length.unwrap_or(u64::MAX), |room, done| file.read_at(room, offset + done))
+        let size = file.metadata().map_err(|error| Error::io("read the content", error))?.len();
+        // One byte more than the file has shows its end without a larger buffer.
+        let expected = size.saturating_sub(offset).saturating_add(1);
+        self.append(length.unwrap_or(u64::MAX), expected, |room, done| {
+            file.read_at(room, offset.saturating_add(done))
+        })
     }
 
     /// The entry is complete: gives the bytes of its content. Does not wait for hashing or storing; `size` and `content`
     /// of `node` are filled in when they are known. Trouble that comes later fails the run.
     ///
     /// # Errors
-    /// The first error of the run.
+    /// The first error of the run, `Invalid` when a write failed before.
     pub fn finish(mut self, path: EntryPath, mut node: Node) -> Result<u64> {
         self.line.check_open()?;
+        if self.is_broken {
+            let text = format!("{path}: a part of the content is missing");
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
         if let Some(buffer) = self.buffer.take().filter(|buffer| !buffer.filled().is_empty()) {
-            self.push(buffer);
+            self.push(fitting(buffer, &self.line.budget));
         }
         node.kind = NodeKind::File;
         node.size = self.bytes;
@@ -74,17 +93,20 @@ impl StreamWriter {
         Ok(self.bytes)
     }
 
-    /// Reads up to `length` bytes, fewer when `read` gives no more; it is told how many it gave before.
+    /// Reads up to `length` bytes, fewer when `read` gives no more; it is told how many it gave before. Buffers are made
+    /// for the `expected` bytes.
     fn append(
         &mut self,
         length: u64,
+        expected: u64,
         mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
     ) -> Result<u64> {
         let mut done = 0;
         while done < length {
             self.line.check_open()?;
             let left = usize::try_from(length - done).unwrap_or(usize::MAX);
-            let mut buffer = self.take_buffer(left);
+            let expected = expected.saturating_sub(done).clamp(1, left as u64);
+            let mut buffer = self.take_buffer(usize::try_from(expected).unwrap_or(usize::MAX));
             let filled = buffer.filled().len();
             let step = CHUNK_BYTES_MIN.saturating_sub(filled).max(STEP_BYTES).min(left);
             let room = buffer.room();
@@ -96,7 +118,10 @@ impl StreamWriter {
                     self.buffer = Some(buffer);
                     continue;
                 }
-                Err(error) => return Err(Error::io("read the content", error)),
+                Err(error) => {
+                    self.is_broken = true;
+                    return Err(Error::io("read the content", error));
+                }
             };
             if count == 0 {
                 self.buffer = Some(buffer);
@@ -111,7 +136,7 @@ impl StreamWriter {
         Ok(done)
     }
 
-    /// A buffer with room, for `left` more bytes at least as far as a chunk goes.
+    /// A buffer with room, made for `left` more bytes as far as a chunk goes.
     fn take_buffer(&mut self, left: usize) -> Lease {
         let budget = &self.line.budget;
         match self.buffer.take() {
@@ -119,9 +144,10 @@ impl StreamWriter {
             Some(buffer) if buffer.filled().len() < buffer.capacity() => buffer,
             Some(full) => {
                 let capacity = full.capacity();
-                let wanted = capacity.saturating_add(left).min(2 * capacity.max(BUFFER_BYTES / 2));
+                let wanted = capacity.saturating_add(left.max(capacity));
+                let wanted = wanted.min(2 * capacity.max(BUFFER_BYTES / 2));
                 // Not patiently: the stream holds a buffer, and nobody can use it before there is a larger one.
-                let mut larger = budget.lease(wanted.min(CHUNK_BYTES_MAX));
+                let mut larger = budget.lease(wanted.min(self.line.chunker.bytes_max()));
                 larger.fill(full.filled());
                 larger
             }
@@ -130,7 +156,7 @@ impl StreamWriter {
 
     /// Sends the chunks that end in `buffer` on their way and keeps the rest.
     fn cut(&mut self, mut buffer: Lease) {
-        while let Some(length) = self.cutter.cut(&self.line.gear, buffer.filled()) {
+        while let Some(length) = self.cutter.cut(&self.line.chunker, buffer.filled()) {
             let rest = &buffer.filled()[length..];
             let mut next = None;
             if !rest.is_empty() {
@@ -157,4 +183,14 @@ impl StreamWriter {
         let role = Role::Chunk { entry: Arc::clone(&self.entry), place };
         self.line.queue.push(Job { data, role });
     }
+}
+
+/// `buffer`, or a smaller one with its content when it is mostly empty.
+fn fitting(buffer: Lease, budget: &Arc<Budget>) -> Lease {
+    if buffer.filled().len() > buffer.capacity() / 2 {
+        return buffer;
+    }
+    let mut smaller = budget.lease(buffer.filled().len());
+    smaller.fill(buffer.filled());
+    smaller
 }

@@ -38,6 +38,11 @@ pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>)
             },
             Some(done) = uploads.running.join_next() => uploads.end(done),
         }
+        if uploads.line.has_failed() {
+            // Nobody will refer to what is on its way.
+            uploads.running.shutdown().await;
+            break;
+        }
         let is_last = !is_open && uploads.running.is_empty();
         uploads.write_index_when_due(is_last);
     }

@@ -14,6 +14,7 @@ use super::pack::PackFile;
 use super::stream::StreamWriter;
 use super::upload;
 use super::worker::Worker;
+use crate::compress::Compression;
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, Node, Time};
 use crate::layout::off_reactor;
@@ -57,7 +58,11 @@ impl Repository {
         let started = Time::now();
         let known = Known::load(self).await?;
         let entries = Entries::new(started);
-        let line = Arc::new(Line::new(self.clone(), options.clamped(), known, entries));
+        let mut options = options.clamped();
+        if self.config().version < 2 {
+            options.compression = Compression::Off;
+        }
+        let line = Arc::new(Line::new(self.clone(), options, known, entries)?);
         let (packs, received) = unbounded_channel();
         let mut writer = Writer {
             uploads: Some(tokio::spawn(upload::run(Arc::clone(&line), received))),

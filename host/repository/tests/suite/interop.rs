@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use lockgate_repository::{CheckOptions, NodeKind, ReadData, WriteOptions};
+use lockgate_repository::{CheckOptions, Chunking, NodeKind, ReadData, WriteOptions};
 use lockgate_types::EntryPath;
 
-use crate::referee::{Bench, assert_same, fill, noise, read, write};
+use crate::referee::{Bench, assert_same, fill, noise, read, write, write_with};
 use crate::rustic;
 
 /// Content of every size around the limits of chunks, and names that need care.
@@ -23,6 +23,22 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("source/a/b", noise(5, 1000)),
         ("source/names & <odd> \"quoted\" back\\slash é \u{2028} \t", noise(6, 10)),
     ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_as_restic_does_is_stored_once_for_both() {
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    let bytes = noise(7, 24 << 20);
+    let mut options = WriteOptions::default();
+    options.chunking = Chunking::Restic;
+    write_with(&repository, &[("large", bytes.clone())], options).await.unwrap();
+
+    let folder = bench.subfolder("data");
+    fs::write(folder.join("large"), &bytes).unwrap();
+    let added = bench.restic_json(["backup", "--json", "--quiet", folder.to_str().unwrap()]);
+    assert_eq!(added["data_blobs"], 0, "{added}");
+    bench.restic_checks_clean();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -189,7 +189,16 @@ pub async fn write(
     repository: &Repository,
     files: &[(&str, Vec<u8>)],
 ) -> lockgate_repository::Result<Snapshot> {
-    let writer = repository.writer(WriteOptions::default()).await?;
+    write_with(repository, files, WriteOptions::default()).await
+}
+
+/// The same, with options.
+pub async fn write_with(
+    repository: &Repository,
+    files: &[(&str, Vec<u8>)],
+    options: WriteOptions,
+) -> lockgate_repository::Result<Snapshot> {
+    let writer = repository.writer(options).await?;
     let added = std::thread::scope(|scope| {
         let add = |path: &str, bytes: &[u8]| {
             let mut stream = writer.stream();
