@@ -36,7 +36,7 @@ struct Current {
 pub enum Step {
     /// Names of one folder, at most a page of them.
     Names(Vec<Found>),
-    /// A folder that could not be listed.
+    /// A folder that could not be listed, or a name in it that could not be looked at.
     Unlisted(Vec<u8>, Failure),
 }
 
@@ -81,11 +81,11 @@ impl<'a> Walk<'a> {
                         return Ok(Some(Step::Names(found)));
                     }
                 }
-                Err(failure) => {
-                    let path = current.path.clone();
-                    self.close();
-                    return self.unlisted(path, failure);
+                // One name could not be looked at; the next call goes on behind it.
+                Err(failure) if failure != Failure::Cancelled => {
+                    return Ok(Some(Step::Unlisted(current.path.clone(), failure)));
                 }
+                Err(failure) => return Err(failure.into()),
             }
         }
     }
