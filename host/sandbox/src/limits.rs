@@ -17,6 +17,9 @@ pub struct Limits {
     pub inspect_ms: u64,
     /// Longest call that moves data or waits for a server (all others), in milliseconds.
     pub call_ms: u64,
+    /// Longest time that a server may neither give nor take a byte while the plugin waits for it, in milliseconds. Servers
+    /// are silent for long while they sort or build an index.
+    pub silence_ms: u64,
 }
 
 impl Default for Limits {
@@ -26,6 +29,7 @@ impl Default for Limits {
             busy_ms: 30_000,
             inspect_ms: 60_000,
             call_ms: Duration::from_hours(24).as_millis() as u64,
+            silence_ms: Duration::from_hours(1).as_millis() as u64,
         }
     }
 }

@@ -61,7 +61,7 @@ pub fn serve(loaded: &Loaded, socket: FrameSocket) -> Result<(), ProtocolError> 
 }
 
 fn store(loaded: &Loaded, lane: Lane) -> Store<State> {
-    let state = State::new(loaded.grants.clone(), lane, loaded.limits.memory_bytes);
+    let state = State::new(loaded.grants.clone(), lane, &loaded.limits);
     let mut store = Store::new(&loaded.engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);

@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::fault::{Fault, LaneLost, Reply};
 use super::folder::{Folder, Owners};
 use super::limiter::Limiter;
-use crate::limits::{CANCEL_POLL, HANDLES_MAX, RANDOM_BYTES_MAX};
+use crate::limits::{CANCEL_POLL, HANDLES_MAX, Limits, RANDOM_BYTES_MAX};
 use crate::protocol::{
     Answer, Endpoint, FrameSocket, FromWorker, ProtocolError, Question, ToWorker,
 };
@@ -80,6 +80,8 @@ pub struct State {
     pub last_writer: u32,
     /// Connections that are open.
     pub connections: usize,
+    /// Longest time that a server may keep the plugin waiting for a byte.
+    pub silence: Duration,
     /// Memory of the listings that are open.
     pub listing_bytes: usize,
     /// Small files on their way to the host.
@@ -106,19 +108,20 @@ pub struct CallState {
 
 impl State {
     /// Of a new instance.
-    pub fn new(grants: Arc<Grants>, lane: Lane, memory_bytes_max: u64) -> Self {
+    pub fn new(grants: Arc<Grants>, lane: Lane, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Self {
             grants,
             lane,
             table,
-            limiter: Limiter::new(memory_bytes_max),
+            limiter: Limiter::new(limits.memory_bytes),
             activity: Activity::Other,
             call: CallState::default(),
             host_calls: 0,
             last_writer: 0,
             connections: 0,
+            silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
             scratch: Vec::new(),
             started: Instant::now(),

@@ -264,3 +264,21 @@ fn waiting_for_a_silent_server_ends_with_the_run() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     session.close();
 }
+
+#[test]
+fn a_server_that_takes_the_call_and_says_nothing_is_given_up() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let grants = grants(&format!("[endpoints.server]\naddress = '{address}'\nencryption = 'off'"));
+    let steps = format!("{CONNECT} {TALK}");
+    let items = r#"(data (i32.const 512) "server") (data (i32.const 520) "ping")"#;
+    let bodies = Bodies { items, check: &steps, ..Bodies::default() };
+    let limits = Limits { silence_ms: 300, ..Limits::default() };
+    let session = stage.session(bodies, &grants, limits);
+    let began = Instant::now();
+    let error = session.instance("talk").unwrap().check().unwrap_err();
+    assert!(error.to_string().contains("server: the server was silent for 0.3 s"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    session.close();
+}

@@ -1,6 +1,7 @@
 //! `net`: the host dials and does TLS; the worker holds one end of a stream socket per connection.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use lockgate_types::Failure;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -192,8 +193,12 @@ impl State {
     fn wait(&self, connection: &Connection, events: PollFlags) -> Reply<()> {
         self.lane.socket().flush()?;
         let timeout = Timespec { tv_sec: 0, tv_nsec: CANCEL_POLL.subsec_nanos().into() };
+        let since = Instant::now();
         loop {
             self.go_on()?;
+            if since.elapsed() >= self.silence {
+                return Err(silent(connection, self.silence));
+            }
             let mut sockets = [PollFd::from_borrowed_fd(connection.socket.as_fd(), events)];
             match poll(&mut sockets, Some(&timeout)) {
                 Ok(0) | Err(Errno::INTR) => {}
@@ -202,6 +207,15 @@ impl State {
             }
         }
     }
+}
+
+fn silent(connection: &Connection, limit: Duration) -> Fault {
+    Failure::Unreachable(format!(
+        "{}: the server was silent for {} s, the limit `silence-ms` of the source",
+        connection.endpoint,
+        limit.as_secs_f64()
+    ))
+    .into()
 }
 
 fn unreachable_now(connection: &Connection, action: &str, errno: Errno) -> Fault {

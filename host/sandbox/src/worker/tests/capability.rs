@@ -9,6 +9,7 @@ use ring::digest::{SHA256, digest};
 use wasmtime::component::Resource;
 
 use super::*;
+use crate::limits::Limits;
 use crate::limits::{DESCRIPTORS_MAX, INLINE_BYTES_MAX};
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::archive::{Entry, Extraction, HostWriter};
@@ -36,7 +37,8 @@ fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
     };
     let (host, worker) = UnixStream::pair().unwrap();
     let lane = Lane::new(FrameSocket::new(worker).unwrap());
-    (State::new(Arc::new(grants), lane, 1 << 20), FrameSocket::new(host).unwrap())
+    let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
+    (State::new(Arc::new(grants), lane, &limits), FrameSocket::new(host).unwrap())
 }
 
 fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
