@@ -90,7 +90,7 @@ fn describe(path: &Path, metadata: &fs::Metadata, same_as: Option<PathBuf>) -> R
     } else {
         "file"
     };
-    let mut colour = vec![0; 64];
+    let mut colour = [0; 64];
     let length = rustix::fs::lgetxattr(path, c"user.colour", &mut colour[..]).ok();
     Ok(Seen {
         kind,

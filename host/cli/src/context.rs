@@ -14,6 +14,10 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::Global;
 
+/// Threads for work that blocks: files, and chunks to open. Each keeps memory of its own, so that the default of 512 would
+/// let the memory of a restore grow with the speed of the disk. Three of them at most wait for others.
+const BLOCKING_THREADS_MAX: usize = 12;
+
 /// What a command works with: the arguments that all have, the configuration, and the runtime.
 pub struct Context {
     pub json: bool,
@@ -33,6 +37,7 @@ impl Context {
     /// Reads the configuration, unless the command wants to do that itself, and starts the runtime.
     pub fn new(global: &Global, lenient: bool) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("runtime: {error}")))?;

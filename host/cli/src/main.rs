@@ -1,12 +1,11 @@
 //! The `lockgate` binary: arguments in, text or JSON out, exit codes.
 
-#![forbid(unsafe_code)]
-
 mod arguments;
 mod bars;
 mod commands;
 mod context;
 mod exit;
+mod memory;
 mod output;
 mod words;
 
@@ -18,15 +17,11 @@ use clap::Parser as _;
 use arguments::{Arguments, Command};
 use context::Context;
 
-/// The system's allocator keeps what each of many threads once used; this one gives it back, which keeps the memory of a run
-/// with a million entries inside its bounds.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The hidden first argument with which the host starts itself again as a worker.
 const WORKER: &str = "worker";
 
 fn main() -> ExitCode {
+    memory::give_back();
     // Before anything else: a worker must not read arguments, environment or configuration.
     if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(WORKER)) {
         return lockgate_engine::worker_main();

@@ -146,7 +146,7 @@ impl<S: Stream> Session<S> {
     /// # Errors
     /// When the server breaks off.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
+    pub fn receive(&mut self) -> Result<Option<Message<'_>>, Error> {
         match self.packets.receive_piecewise()? {
             Message::Whole(message) if command::is_end(message) => {
                 self.is_broken = false;

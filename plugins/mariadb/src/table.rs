@@ -82,7 +82,7 @@ fn copy_rows<H: Host>(
     session.execute("SET SESSION character_set_results = binary")?;
     session.begin_rows(select)?;
     let mut looked_at = 0;
-    while let Some(message) = session.next()? {
+    while let Some(message) = session.receive()? {
         writer.take(message)?;
         if writer.bytes() - looked_at > CANCEL_CHECK_BYTES {
             looked_at = writer.bytes();

@@ -26,13 +26,12 @@ impl Targets {
         }
         if archived.kind == Kind::Table {
             let full = format!("{}.{}", archived.database, archived.table);
-            match self.new_name(&full).or_else(|| self.new_name(&archived.id())) {
-                Some(name) => match name.split_once('.') {
-                    Some((database, table)) => {
-                        (target.database, target.table) = (database.to_owned(), table.to_owned());
-                    }
-                    None => target.table = name.to_owned(),
-                },
+            let new_name = self.new_name(&full).or_else(|| self.new_name(&archived.id()));
+            match new_name.map(|name| name.split_once('.').ok_or(name)) {
+                Some(Ok((database, table))) => {
+                    (target.database, target.table) = (database.to_owned(), table.to_owned());
+                }
+                Some(Err(table)) => target.table = table.to_owned(),
                 None => {}
             }
         }

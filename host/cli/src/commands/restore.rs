@@ -138,14 +138,16 @@ fn print_plan(json: bool, plan: &RestorePlan) {
 }
 
 fn print_report(json: bool, report: &RestoreReport) {
-    let compared = report.parts.iter().filter(|part| part.is_equal == Some(true)).count();
+    let equal = report.parts.iter().filter(|part| part.is_equal == Some(true)).count();
+    let compared = report.parts.iter().filter(|part| part.is_equal.is_some()).count();
     if json {
         let body = json!({
             "snapshot_id": report.snapshot.id,
             "parts": report.parts.len(),
             "entries": report.totals.entries,
             "bytes": report.totals.bytes,
-            "fingerprints_equal": compared,
+            "fingerprints_equal": equal,
+            "fingerprints_compared": compared,
             "seconds": report.duration.as_secs_f64(),
             "findings": report.findings,
         });
@@ -156,11 +158,15 @@ fn print_report(json: bool, report: &RestoreReport) {
         output::note(format!("{}: {}", finding.code, finding.message));
     }
     let parts = words::plural(u64::try_from(report.parts.len()).unwrap_or(u64::MAX), "part");
+    // A part has a fingerprint when its plugin computed one, which the configuration may leave out.
+    let fingerprints = match compared {
+        0 => "no fingerprints to compare".to_owned(),
+        _ => format!("fingerprints equal in {equal} of {compared}"),
+    };
     output::line(format!(
-        "restored {parts} of snapshot {}: {} in {}; fingerprints equal in {compared} of {}",
+        "restored {parts} of snapshot {}: {} in {}; {fingerprints}",
         report.snapshot.id.short(),
         words::bytes(report.totals.bytes),
         words::duration(report.duration),
-        report.parts.len(),
     ));
 }

@@ -18,10 +18,8 @@ pub(super) fn parent(host: &Host, job: &BackupJob<'_>) -> Result<Option<Parent>>
     };
     host.runtime.block_on(async {
         let snapshots = job.repository.snapshots().await?;
-        let newest = snapshots
-            .into_iter()
-            .filter(of_this_source)
-            .max_by_key(|snapshot| snapshot.time.clone());
+        let newest =
+            snapshots.into_iter().filter(of_this_source).max_by_key(|snapshot| snapshot.time);
         match newest {
             None => Ok(None),
             Some(snapshot) => {

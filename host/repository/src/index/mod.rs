@@ -294,7 +294,7 @@ mod tests {
     use crate::format::PackedBlob;
 
     fn blob(id: u8, kind: BlobKind, offset: u32) -> PackedBlob {
-        let uncompressed_length = (id % 2 == 0).then_some(1000);
+        let uncompressed_length = id.is_multiple_of(2).then_some(1000);
         PackedBlob { id: Digest([id; 32]), kind, offset, length: 100, uncompressed_length }
     }
 

@@ -11,8 +11,7 @@ const OTHER: Digest = Digest([2; 32]);
 async fn repository() -> Repository {
     let url = "memory:".parse().unwrap();
     let storage = Storage::open(&url, &StorageOptions::default()).unwrap();
-    let mut options = InitOptions::default();
-    options.scrypt_n = 1 << 10;
+    let options = InitOptions { scrypt_n: 1 << 10 };
     Repository::init(storage, "password", options).await.unwrap()
 }
 

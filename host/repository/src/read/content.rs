@@ -140,6 +140,24 @@ impl ContentReader {
     }
 }
 
+/// A chunk whose memory goes back to its reader.
+struct Lent {
+    plain: Vec<u8>,
+    reader: Reader,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.plain
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.reader.inner.buffers.give(std::mem::take(&mut self.plain));
+    }
+}
+
 impl Reader {
     /// One chunk of content.
     async fn blob(&self, id: Digest) -> Result<Bytes> {
@@ -147,9 +165,10 @@ impl Reader {
         let name = pack_name(&self.inner.index.pack_id(location.pack));
         let reader = self.clone();
         let open = move |sealed: Bytes| {
-            let plain = Opener::new(reader.inner.repository.key()).open(&sealed, &location)?;
+            let mut opener = Opener::new(reader.inner.repository.key());
+            let plain = opener.open_into(&sealed, &location, reader.inner.buffers.take())?;
             verify(reader.inner.engine, &[(id, &plain)])?;
-            Ok(Bytes::from(plain))
+            Ok(Bytes::from_owner(Lent { plain, reader }))
         };
         if location.length.max(location.plain_length()) <= limits::SMALL_BLOB_BYTES_MAX {
             // Opened in less time than it takes to hand it to another thread.

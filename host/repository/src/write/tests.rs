@@ -18,8 +18,7 @@ fn storage() -> Storage {
 }
 
 async fn repository_on(storage: Storage) -> Repository {
-    let mut options = InitOptions::default();
-    options.scrypt_n = 1 << 4;
+    let options = InitOptions { scrypt_n: 1 << 4 };
     Repository::init(storage, "secret", options).await.unwrap()
 }
 
@@ -28,11 +27,7 @@ async fn repository() -> Repository {
 }
 
 fn options() -> WriteOptions {
-    let mut options = WriteOptions::default();
-    options.cpu_threads = 2;
-    options.pack_bytes = 1 << 20;
-    options.memory_bytes = 0;
-    options
+    WriteOptions { cpu_threads: 2, pack_bytes: 1 << 20, memory_bytes: 0, ..WriteOptions::default() }
 }
 
 fn path(text: &str) -> EntryPath {

@@ -54,7 +54,7 @@ fn data_that_nobody_reads_is_passed_over() {
     let mut some = [0; 100_000];
     right.raw(1_000_000).read_exact(&mut some).unwrap();
     assert_eq!(right.receive::<u32>().unwrap(), Some(2));
-    drop(right.raw(3));
+    let _ = right.raw(3);
     assert_eq!(right.receive::<u32>().unwrap(), Some(3));
     sender.join().unwrap();
 }

@@ -41,7 +41,7 @@ fn functions(error: &wasmtime::Error) -> String {
         .frames()
         .iter()
         .filter_map(|frame| frame.func_name())
-        .map(|name| rustc_demangled(name))
+        .map(rustc_demangled)
         .take(FUNCTIONS_MAX)
         .collect();
     names.join(" < ")
