@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use lockgate_engine::jail::Isolation;
+
 use crate::commands;
 
 /// Backs up datastores through sandboxed plugins into an encrypted, deduplicated repository that restic can read.
@@ -38,6 +40,9 @@ pub struct Global {
     /// Folder for compiled plugins [default: lockgate in the user's cache folder]
     #[arg(long, global = true, env = "LOCKGATE_CACHE", value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
+    /// What to do when this machine lacks a layer of the jail that plugins run in: refuse, or go on and record it [default: full]
+    #[arg(long, global = true, env = "LOCKGATE_ISOLATION", value_name = "full|reduced", value_parser = isolation)]
+    pub isolation: Option<Isolation>,
     /// Print one JSON object a line instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -47,6 +52,14 @@ pub struct Global {
     /// Print what happens; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+fn isolation(text: &str) -> Result<Isolation, String> {
+    match text {
+        "full" => Ok(Isolation::Full),
+        "reduced" => Ok(Isolation::Reduced),
+        _ => Err("`full` or `reduced`".to_owned()),
+    }
 }
 
 #[derive(Subcommand)]
@@ -74,6 +87,9 @@ pub enum Command {
     /// List and inspect plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
+    /// Look at what keeps plugins in
+    #[command(subcommand)]
+    Sandbox(commands::sandbox::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(commands::config::Command),

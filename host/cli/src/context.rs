@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lockgate_engine::configuration::{self, Configuration, Secret, Source};
+use lockgate_engine::jail::Isolation;
 use lockgate_engine::repositories::Location;
 use lockgate_engine::{
     Cancel, Error, ErrorKind, Host, HostOptions, Observe, Result, WorkerCommand,
@@ -31,6 +32,7 @@ pub struct Context {
     password: Option<Secret>,
     plugins: Option<PathBuf>,
     cache: Option<PathBuf>,
+    isolation: Option<Isolation>,
 }
 
 impl Context {
@@ -57,6 +59,7 @@ impl Context {
             password: password(global),
             plugins: global.plugins.clone(),
             cache: global.cache.clone(),
+            isolation: global.isolation,
         };
         Ok(context)
     }
@@ -124,7 +127,11 @@ impl Context {
             runtime: self.runtime.handle().clone(),
             plugins: self.plugin_folder(&program),
             cache: self.cache.clone().unwrap_or_else(cache_folder).join("code"),
-            worker: WorkerCommand { program, arguments: vec![crate::WORKER.into()] },
+            worker: WorkerCommand {
+                program,
+                arguments: vec![crate::WORKER.into()],
+                isolation: self.isolation.or(self.configuration.isolation).unwrap_or_default(),
+            },
             observer,
             cancel: self.cancel.clone(),
         }))

@@ -40,11 +40,13 @@ pub const CREDENTIALS: Exit = exit(18, "a server refused the credentials");
 pub const UNSUPPORTED: Exit = exit(19, "a version or feature that is not handled");
 pub const CONFLICT: Exit = exit(20, "the target is not empty, or exists already");
 pub const PLUGIN_STOPPED: Exit = exit(21, "the plugin trapped, hung, or used up more than it may");
+pub const NOT_CONTAINED: Exit =
+    exit(22, "this machine cannot contain plugins, and `--isolation=reduced` was not given");
 pub const INTERRUPTED: Exit = exit(130, "stopped by the operator");
 
 /// All of them, for the documentation.
 #[cfg(test)]
-const ALL: [Exit; 17] = [
+const ALL: [Exit; 18] = [
     OK,
     FAILED,
     USAGE,
@@ -61,6 +63,7 @@ const ALL: [Exit; 17] = [
     UNSUPPORTED,
     CONFLICT,
     PLUGIN_STOPPED,
+    NOT_CONTAINED,
     INTERRUPTED,
 ];
 
@@ -80,6 +83,7 @@ pub fn code(error: &Error) -> Exit {
         ErrorKind::Unsupported => UNSUPPORTED,
         ErrorKind::Conflict => CONFLICT,
         ErrorKind::PluginStopped => PLUGIN_STOPPED,
+        ErrorKind::Isolation => NOT_CONTAINED,
         ErrorKind::Interrupted => INTERRUPTED,
         _ => FAILED,
     }

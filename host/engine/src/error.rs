@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Conflict,
     /// The plugin trapped or used up more than it may.
     PluginStopped,
+    /// The machine lacks a layer of the jail that plugins run in.
+    Isolation,
     /// The operator stopped the run.
     Interrupted,
     /// Anything else.
@@ -138,6 +140,7 @@ impl From<lockgate_sandbox::Error> for Error {
                 ErrorKind::PluginStopped
             }
             Kind::Denied => ErrorKind::Denied,
+            Kind::Isolation => ErrorKind::Isolation,
             Kind::Cancelled => ErrorKind::Interrupted,
             Kind::Unfit | Kind::Compile => ErrorKind::Unsupported,
             Kind::Grant => ErrorKind::Configuration,

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockgate_sandbox::jail::{Report, Shape};
 use lockgate_sandbox::{CodeCache, Instance, Limits, Session, SessionOptions, WorkerCommand};
 use lockgate_trust::Grants;
 use tokio::runtime::Handle;
@@ -76,6 +77,14 @@ impl Host {
             runtime: self.runtime.clone(),
             worker: self.worker.clone(),
         })?)
+    }
+
+    /// What keeps a worker of this shape in, on this machine.
+    ///
+    /// # Errors
+    /// When no worker starts.
+    pub fn probe(&self, shape: Shape) -> Result<Report> {
+        Ok(lockgate_sandbox::probe(&self.worker, shape)?)
     }
 
     /// Asks a plugin what it is, with nothing granted.

@@ -22,7 +22,7 @@ pub mod restore;
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, HostOptions};
-pub use lockgate_sandbox::{Level, WorkerCommand, worker_main};
+pub use lockgate_sandbox::{Level, WorkerCommand, jail, worker_main};
 pub use manifest::{MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest};
 pub use plugins::{Plugin, Plugins};
 pub use progress::{Event, Observe, Progress, Totals};

@@ -55,6 +55,8 @@ pub enum ErrorKind {
     Unfit,
     /// The component cannot be compiled.
     Compile,
+    /// The machine lacks a layer of the jail that the run requires.
+    Isolation,
     /// A grant cannot be used as it stands: a folder is missing, an address is wrong.
     Grant,
     /// The instance was used after it had ended.
@@ -188,6 +190,7 @@ impl Error {
             | ErrorKind::Deadline
             | ErrorKind::Memory
             | ErrorKind::Grant
+            | ErrorKind::Isolation
             | ErrorKind::Io => Retry::AfterFix,
             _ => Retry::Never,
         }
@@ -230,6 +233,9 @@ fn hint_of(kind: &ErrorKind) -> Option<String> {
         ErrorKind::Trap => "report this to the plugin's author",
         ErrorKind::Protocol => {
             "the worker may be compromised: report this with the plugin's digest"
+        }
+        ErrorKind::Isolation => {
+            "`lockgate sandbox status` shows what this machine offers; `--isolation=reduced` runs without it"
         }
         ErrorKind::Unfit | ErrorKind::Compile => "check that the plugin was built for this version",
         _ => return None,

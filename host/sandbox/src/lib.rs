@@ -6,6 +6,7 @@
 
 mod error;
 mod flow;
+pub mod jail;
 mod limits;
 mod protocol;
 mod session;
@@ -17,6 +18,6 @@ pub use limits::Limits;
 pub use protocol::Level;
 pub use session::{
     Canceller, CodeCache, CompiledPlugin, Instance, Observer, Session, SessionOptions,
-    WorkerCommand,
+    WorkerCommand, probe,
 };
 pub use worker::{engine_hash, worker_main};

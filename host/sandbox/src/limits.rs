@@ -48,6 +48,8 @@ pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 pub const DATA_BYTES_MAX: u32 = 16 << 20;
 /// Descriptors beside one frame: Linux allows 253 (`SCM_MAX_FD`).
 pub const DESCRIPTORS_MAX: usize = 128;
+/// Descriptors that a worker may have open.
+pub const DESCRIPTORS_OPEN_MAX: u64 = 65_536;
 /// Log that one call may write, in bytes; the rest is counted and dropped.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
 /// Random bytes in one call.

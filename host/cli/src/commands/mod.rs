@@ -11,6 +11,7 @@ pub mod ls;
 pub mod plugin;
 pub mod prune;
 pub mod restore;
+pub mod sandbox;
 pub mod show;
 pub mod snapshots;
 
@@ -34,6 +35,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Forget(arguments) => forget::run(context, &arguments),
         Command::Prune(arguments) => prune::run(context, &arguments),
         Command::Plugin(command) => plugin::run(context, &command),
+        Command::Sandbox(command) => sandbox::run(context, &command),
         Command::Config(command) => config::run(context, &command),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use lockgate_sandbox::Limits;
+use lockgate_sandbox::jail::Isolation;
 use lockgate_trust::{CredentialGrant, EndpointGrant, FolderGrant, Grants};
 use lockgate_types::Name;
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub use secret::{Secret, SecretError};
 pub struct Configuration {
     /// Folder with the plugins' components, instead of the one that was installed.
     pub plugins: Option<PathBuf>,
+    /// What to do when the machine lacks a layer of the jail: `full` (refuse) or `reduced`.
+    pub isolation: Option<Isolation>,
     /// Where backups are kept, by name.
     pub repositories: BTreeMap<Name, Repository>,
     /// What is backed up, by name.

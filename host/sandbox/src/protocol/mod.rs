@@ -21,6 +21,7 @@ use lockgate_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::jail::{Isolation, Report, Shape};
 use crate::limits::Limits;
 
 /// Host → worker on the control socket.
@@ -28,7 +29,9 @@ use crate::limits::Limits;
 pub enum Control {
     /// Compile a component; with two descriptors: the component to read, the file to write the code into. Answered by
     /// [`ControlAnswer`]; the worker then ends.
-    Compile,
+    Compile(Isolation),
+    /// Enter the jail of such a worker and say what it is like; with one descriptor for a folder where the shape has one.
+    Probe(Shape),
     /// Load compiled code; with one descriptor for the code, then one per folder.
     Start(Start),
     /// Run one more instance; with one descriptor, the lane. The instance answers on the lane with
@@ -41,6 +44,8 @@ pub enum Control {
 /// What a worker needs before its first instance.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Start {
+    /// What to do when a layer of the jail is missing.
+    pub isolation: Isolation,
     /// Folder grants, one per descriptor.
     pub folders: Vec<Folder>,
     /// What each instance may use.
@@ -78,8 +83,10 @@ pub struct Endpoint {
 /// Worker → host on the control socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ControlAnswer {
-    /// The code is loaded or written.
-    Done,
+    /// The code is loaded or written, in this jail.
+    Done(Report),
+    /// A layer of the jail that is required is missing; nothing was done.
+    Refused(Report),
     /// With the reason in one line.
     Failed(String),
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::process::{Process, WorkerCommand};
 use super::shared::Shared;
 use super::watchdog::{Verdict, Watchdog};
 use crate::error::{Error, ErrorKind, Place};
+use crate::jail::{self, Report, Shape};
 use crate::limits::{CLOSE_GRACE, CODE_BYTES_MAX, COMPILE_TIMEOUT, DESCRIPTORS_MAX, START_TIMEOUT};
 use crate::protocol::{
     Control, ControlAnswer, Endpoint, Folder, FrameSocket, ProtocolError, Start,
@@ -33,19 +35,78 @@ pub fn compile(
     let watchdog = Watchdog::start(Arc::clone(&process), || {})?;
     let answer = ask(
         &mut control,
-        &Control::Compile,
+        &Control::Compile(worker.isolation),
         &[component, output],
         Wait { process: &process, watchdog: &watchdog, limit: COMPILE_TIMEOUT, what: "compile" },
     )?;
     drop(control);
-    // The code counts only when nobody can write it any more.
     process.end(CLOSE_GRACE);
     match answer {
-        ControlAnswer::Done => Ok(()),
+        ControlAnswer::Done(report) => tell(&report),
+        ControlAnswer::Refused(report) => return Err(refused(&report)),
         ControlAnswer::Failed(reason) => {
-            Err(Error::new(ErrorKind::Compile, format!("the component does not compile: {reason}")))
+            let detail = format!("the component does not compile: {reason}");
+            return Err(Error::new(ErrorKind::Compile, detail));
         }
     }
+    Ok(())
+}
+
+/// Has a worker of this shape enter its jail, and brings back what that is like.
+///
+/// # Errors
+/// When the worker does not start or does not come through.
+pub fn probe(worker: &WorkerCommand, shape: Shape) -> Result<Report, Error> {
+    let folder = if shape.has_folders() {
+        let path = std::env::temp_dir();
+        Some(
+            open_folder_at(&path, shape == Shape::Write)
+                .map_err(|errno| Error::io(&format!("open {}", path.display()), errno.into()))?,
+        )
+    } else {
+        None
+    };
+    let (process, mut control) = Process::spawn(worker)?;
+    let process = Arc::new(process);
+    let watchdog = Watchdog::start(Arc::clone(&process), || {})?;
+    let descriptors: Vec<BorrowedFd<'_>> = folder.iter().map(AsFd::as_fd).collect();
+    let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };
+    match ask(&mut control, &Control::Probe(shape), &descriptors, wait)? {
+        ControlAnswer::Done(report) | ControlAnswer::Refused(report) => Ok(report),
+        ControlAnswer::Failed(reason) => Err(Error::new(ErrorKind::Isolation, reason)),
+    }
+}
+
+/// Writes down what a worker does without.
+fn tell(report: &Report) {
+    let worker = report.shape.purpose();
+    for (layer, reason) in report.missing() {
+        let layer_name = layer.name();
+        if layer.is_required() {
+            tracing::warn!(
+                worker,
+                layer = layer_name,
+                reason,
+                "reduced isolation: a required layer is missing"
+            );
+        } else {
+            tracing::debug!(worker, layer = layer_name, reason, "a layer is not offered");
+        }
+    }
+}
+
+fn refused(report: &Report) -> Error {
+    let missing: Vec<String> = report
+        .missing()
+        .filter(|(layer, _)| layer.is_required())
+        .map(|(layer, reason)| format!("{} ({reason})", layer.name()))
+        .collect();
+    let detail = format!(
+        "this machine cannot contain a worker that {}: it lacks {}",
+        report.shape.purpose(),
+        missing.join(", ")
+    );
+    Error::new(ErrorKind::Isolation, detail)
 }
 
 /// Starts the worker of a session and has it load the plugin's code; when it refuses the code, once more with fresh code.
@@ -64,8 +125,9 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
         }
         started => started,
     };
-    let (process, watchdog, control) = started.map_err(named)?;
+    let Started { process, watchdog, control, jail } = started.map_err(named)?;
     Ok(Shared {
+        jail,
         name: options.name.clone(),
         limits: options.limits.clone(),
         observer: Arc::clone(&options.observer),
@@ -77,12 +139,19 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
     })
 }
 
+struct Started {
+    process: Arc<Process>,
+    watchdog: Watchdog,
+    control: FrameSocket,
+    jail: Report,
+}
+
 fn start_worker(
     options: &SessionOptions<'_>,
     net: &Net,
     start: &Control,
     folders: &[OwnedFd],
-) -> Result<(Arc<Process>, Watchdog, FrameSocket), Error> {
+) -> Result<Started, Error> {
     let code: Arc<File> = options.plugin.code();
     let (process, mut control) = Process::spawn(&options.worker)?;
     let process = Arc::new(process);
@@ -91,7 +160,11 @@ fn start_worker(
     descriptors.extend(folders.iter().map(AsFd::as_fd));
     let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };
     match ask(&mut control, start, &descriptors, wait)? {
-        ControlAnswer::Done => Ok((process, watchdog, control)),
+        ControlAnswer::Done(jail) => {
+            tell(&jail);
+            Ok(Started { process, watchdog, control, jail })
+        }
+        ControlAnswer::Refused(report) => Err(refused(&report)),
         ControlAnswer::Failed(reason) => {
             let detail = format!("the worker cannot load the compiled code: {reason}");
             Err(Error::new(ErrorKind::Compile, detail))
@@ -139,6 +212,7 @@ fn start_message(options: &SessionOptions<'_>, net: &Net) -> Control {
         encryption: endpoint.encryption(),
     };
     Control::Start(Start {
+        isolation: options.worker.isolation,
         folders: options.grants.folders.iter().map(folder).collect(),
         limits: options.limits.clone(),
         endpoints: net.endpoints().map(endpoint).collect(),
@@ -159,8 +233,7 @@ fn open_folders(grants: &Grants) -> Result<Vec<OwnedFd>, Error> {
 }
 
 fn open_folder(name: &str, grant: &FolderGrant) -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(&grant.path, flags, Mode::empty()).map_err(|errno| {
+    open_folder_at(&grant.path, grant.access == Access::ReadWrite).map_err(|errno| {
         let cause = match errno {
             Errno::NOENT => "does not exist".to_owned(),
             Errno::NOTDIR => "is not a folder".to_owned(),
@@ -171,4 +244,12 @@ fn open_folder(name: &str, grant: &FolderGrant) -> Result<OwnedFd, Error> {
         Error::new(ErrorKind::Grant, detail)
             .with_hint("correct the folder's `path` in the source's grants")
     })
+}
+
+/// As a mount of its own where the system lets us, which keeps more than permissions can.
+fn open_folder_at(path: &Path, writable: bool) -> Result<OwnedFd, Errno> {
+    if let Ok(folder) = jail::separate(path, writable) {
+        return Ok(folder);
+    }
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -31,6 +31,7 @@ pub use instance::Instance;
 pub use process::WorkerCommand;
 
 use crate::error::Error;
+use crate::jail::{Report, Shape};
 use crate::limits::Limits;
 use crate::protocol::Level;
 use lane::Lane;
@@ -63,6 +64,14 @@ pub struct SessionOptions<'a> {
     pub runtime: Handle,
     /// How to start the worker.
     pub worker: WorkerCommand,
+}
+
+/// What keeps a worker of this shape in, on this machine: a worker enters its jail and tells.
+///
+/// # Errors
+/// When the worker does not start or does not come through.
+pub fn probe(worker: &WorkerCommand, shape: Shape) -> Result<Report, Error> {
+    launch::probe(worker, shape)
 }
 
 /// A worker process that runs one plugin. Dropped, the worker is killed.
@@ -110,6 +119,12 @@ impl Session {
     #[must_use]
     pub fn worker_id(&self) -> Option<u32> {
         self.shared.process.pid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
+    }
+
+    /// What keeps the worker in.
+    #[must_use]
+    pub fn jail(&self) -> &Report {
+        &self.shared.jail
     }
 
     /// Ends the worker and waits for it and for everything that served it. Instances that are left have ended. Not to be called

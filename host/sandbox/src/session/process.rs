@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit
 
 use super::shown::into_shown;
 use crate::error::{Error, ErrorKind};
+use crate::jail::{self, Isolation};
 use crate::limits::WORKER_STDERR_BYTES_MAX;
 use crate::protocol::FrameSocket;
 
@@ -31,6 +32,8 @@ pub struct WorkerCommand {
     pub program: PathBuf,
     /// What makes the program a worker.
     pub arguments: Vec<OsString>,
+    /// What to do when the machine lacks a required layer of the jail.
+    pub isolation: Isolation,
 }
 
 impl WorkerCommand {
@@ -44,7 +47,7 @@ impl WorkerCommand {
         } else {
             std::env::current_exe()?
         };
-        Ok(Self { program, arguments })
+        Ok(Self { program, arguments, isolation: Isolation::Full })
     }
 }
 
@@ -74,7 +77,11 @@ impl Process {
         let (ours, theirs) =
             UnixStream::pair().map_err(|error| Error::io("make a socket", error))?;
         let control = FrameSocket::new(ours).map_err(|error| Error::protocol(&error))?;
-        let mut command = Command::new(&worker.program);
+        // Alive until the child has started: its path stands for it.
+        let program = jail::read_only_program(&worker.program).ok();
+        let path: Option<PathBuf> =
+            program.as_ref().map(|program| jail::descriptor_path(program.as_fd()).into());
+        let mut command = Command::new(path.as_ref().unwrap_or(&worker.program));
         command.args(&worker.arguments).arg0("lockgate-worker");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped());
         confine(&mut command);
@@ -168,9 +175,8 @@ fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-/// The place where a worker loses what it does not need. What the host can do from outside is done here: no environment, no
-/// folder of the host's, a process group of its own so that signals from a terminal reach only the host. The jail, which
-/// must also keep a worker from connecting its sockets anew, is entered by the worker itself before the first guest byte.
+/// What the host can do from outside: no environment, no folder of the host's, a process group of its own so that signals from
+/// a terminal reach only the host. The rest is the jail ([`crate::jail`]), which the worker enters itself.
 fn confine(command: &mut Command) {
     command.env_clear().current_dir("/").process_group(0);
 }
@@ -200,6 +206,11 @@ impl Ending {
         let last =
             if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
         let error = Error::new(ErrorKind::WorkerLost, format!("the worker {how}{last}"));
+        if signal == Some(Signal::SYS.as_raw()) {
+            return error.with_hint(
+                "it made a system call that the jail forbids: it may be compromised, report this with the plugin's digest",
+            );
+        }
         if signal == Some(Signal::KILL.as_raw()) && !self.was_killed {
             return error.with_hint(
                 "the system may have run out of memory: look for `oom` in the kernel's log",

@@ -11,6 +11,7 @@ use super::net::Net;
 use super::process::Process;
 use super::watchdog::{Verdict, Watchdog};
 use crate::error::{Error, ErrorKind};
+use crate::jail::Report;
 use crate::limits::{CLOSE_GRACE, Limits};
 use crate::protocol::{Control, FrameSocket, ProtocolError};
 
@@ -19,6 +20,8 @@ pub struct Shared {
     pub name: String,
     pub limits: Limits,
     pub observer: Arc<dyn Observer>,
+    /// What keeps the worker in.
+    pub jail: Report,
     pub process: Arc<Process>,
     pub watchdog: Watchdog,
     pub net: Net,

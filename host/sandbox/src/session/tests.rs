@@ -24,6 +24,7 @@ use super::watchdog::Watchdog;
 use super::*;
 use crate::error::{ErrorKind, Place};
 use crate::flow::{EntrySink, EntryWriter};
+use crate::jail::Isolation;
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX, OPEN_ENTRIES_MAX};
 use crate::protocol::{Call, FrameSocket, FromWorker, ProtocolError, Question, ToWorker, Value};
 
@@ -66,11 +67,16 @@ impl EntryWriter for Counter {
 
 fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
     // Reads its control socket until that is closed, as a worker does.
-    let command = WorkerCommand { program: PathBuf::from("/bin/cat"), arguments: Vec::new() };
+    let command = WorkerCommand {
+        program: PathBuf::from("/bin/cat"),
+        arguments: Vec::new(),
+        isolation: Isolation::Full,
+    };
     let (process, control) = Process::spawn(&command).unwrap();
     let process = Arc::new(process);
     let grants = Grants::default();
     Arc::new(Shared {
+        jail: Report { shape: Shape::Apart, layers: Vec::new() },
         name: "hostile".to_owned(),
         limits: Limits::default(),
         observer: Arc::new(Deaf),

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 
 use lockgate_trust::COMPONENT_BYTES_MAX;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
+
+use crate::jail;
 
 /// Compiles the component in `source` and writes its code to `target`.
 ///
@@ -30,7 +32,7 @@ pub fn compile(engine: &Engine, source: File, mut target: &File) -> Result<()> {
 #[expect(unsafe_code, reason = "loading compiled code is unsafe by nature; this is the only place")]
 pub fn load(engine: &Engine, code: &File) -> Result<Component> {
     // wasmtime maps a file by its path only; this path stands for the descriptor, not for a name that may change.
-    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    let path = jail::descriptor_path(code.as_fd());
     // SAFETY: the code must come from `compile`. The host opens it from its cache, which only the operator's user can write
     // and whose files the host authenticates, and passes the descriptor; no worker that has run a plugin can reach the cache.
     // The mapping is private and the host never changes a file of the cache in place.

@@ -27,14 +27,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::set_no_new_privs;
 use wasmtime::Engine;
 
 use self::folder::{Folder, Owners};
 use self::lane::Loaded;
 use self::state::Grants;
+use crate::jail::{self, Access, Entrance, Isolation, Layer, LayerState, Opened, Report, Shape};
 use crate::limits::{EPOCH, LANE_STACK_BYTES};
 use crate::protocol::{Control, ControlAnswer, FrameSocket, ProtocolError, Start};
 
@@ -43,16 +41,13 @@ pub use runtime::engine_hash;
 /// The body of the hidden subcommand that the host starts with the control socket as standard input. Returns when the host
 /// closes the socket; the process must then end, which also ends its plugins.
 pub fn worker_main() -> ExitCode {
-    if let Err(errno) = prepare_process() {
-        eprintln!("worker: could not prepare the process: {errno}");
-        return ExitCode::FAILURE;
-    }
+    let entrance = Entrance::begin();
     let served = stdin()
         .as_fd()
         .try_clone_to_owned()
         .map_err(|source| ProtocolError::Io { action: "take over", source })
         .and_then(|socket| FrameSocket::new(UnixStream::from(socket)))
-        .and_then(serve);
+        .and_then(|control| serve(control, Door::Open(entrance)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,25 +57,21 @@ pub fn worker_main() -> ExitCode {
     }
 }
 
-/// Nothing that a plugin does may leave a core file with the data of its datastore, or gain rights. Restores hold many files
-/// open at once, so the soft limit on descriptors goes up to the hard one.
-fn prepare_process() -> Result<(), Errno> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    let files = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum })?;
-    set_no_new_privs(true)
-}
-
-/// Serves the control socket until the host closes it.
-fn serve(mut control: FrameSocket) -> Result<(), ProtocolError> {
+/// Serves the control socket until the host closes it. The first message says what the worker is for, and so which jail it
+/// enters; there is no second such message.
+fn serve(mut control: FrameSocket, mut door: Door) -> Result<(), ProtocolError> {
     let mut loaded: Option<Arc<Loaded>> = None;
     while let Some(message) = control.receive()? {
         match message {
-            Control::Compile => compile(&mut control)?,
-            Control::Start(start) if loaded.is_none() => {
-                loaded = self::start(&mut control, start)?;
+            Control::Compile(isolation) => {
+                compile(&mut control, &mut door, isolation)?;
             }
-            Control::Start(_) => return Err(ProtocolError::Unexpected("a second start")),
+            Control::Start(start) => {
+                loaded = self::start(&mut control, &mut door, start)?;
+            }
+            Control::Probe(shape) => {
+                probe(&mut control, &mut door, shape)?;
+            }
             Control::OpenLane => {
                 let socket = control.take_descriptor()?;
                 open_lane(loaded.as_ref(), socket)?;
@@ -95,17 +86,75 @@ fn serve(mut control: FrameSocket) -> Result<(), ProtocolError> {
     Ok(())
 }
 
+/// How the process gets into its jail, once.
+enum Door {
+    Open(Entrance),
+    Closed,
+    /// The tests run workers as threads, which cannot be jailed apart from the process.
+    #[cfg(test)]
+    Missing,
+}
+
+impl Door {
+    fn enter(&mut self, shape: Shape, opened: &[Opened<'_>]) -> Result<Report, ProtocolError> {
+        #[cfg(test)]
+        if matches!(self, Self::Missing) {
+            return Ok(Report { shape, layers: Vec::new() });
+        }
+        match std::mem::replace(self, Self::Closed) {
+            Self::Open(entrance) => Ok(entrance.enter(shape, opened)),
+            _ => Err(ProtocolError::Unexpected("a second purpose")),
+        }
+    }
+}
+
+/// Whether a worker in this jail may go on.
+fn suffices(report: &Report, isolation: Isolation) -> bool {
+    report.is_full() || isolation == Isolation::Reduced
+}
+
+/// Gives up what loading needed, when the layer that does it holds.
+fn seal(report: &Report) -> Result<(), String> {
+    let holds = |state: &LayerState| state.layer == Layer::Seccomp && state.missing.is_none();
+    if report.layers.iter().any(holds) { jail::seal(report.shape) } else { Ok(()) }
+}
+
+/// Enters the jail of a worker of this shape and says what it is like.
+fn probe(control: &mut FrameSocket, door: &mut Door, shape: Shape) -> Result<(), ProtocolError> {
+    let folder = if shape.has_folders() { Some(control.take_descriptor()?) } else { None };
+    let access = if shape == Shape::Write { Access::WritableFolder } else { Access::Folder };
+    let opened: Vec<Opened<'_>> =
+        folder.iter().map(|folder| Opened { descriptor: folder.as_fd(), access }).collect();
+    let report = door.enter(shape, &opened)?;
+    let answer = match seal(&report) {
+        Ok(()) => ControlAnswer::Done(report),
+        Err(reason) => ControlAnswer::Failed(reason),
+    };
+    control.send(&answer, &[])
+}
+
 /// Compiles on a thread of its own, so that the end of the control socket ends a long compilation.
-fn compile(control: &mut FrameSocket) -> Result<(), ProtocolError> {
+fn compile(
+    control: &mut FrameSocket,
+    door: &mut Door,
+    isolation: Isolation,
+) -> Result<(), ProtocolError> {
     let source = File::from(control.take_descriptor()?);
     let target = File::from(control.take_descriptor()?);
+    let report = door.enter(Shape::Compile, &[])?;
+    if !suffices(&report, isolation) {
+        return control.send(&ControlAnswer::Refused(report), &[]);
+    }
+    if let Err(reason) = seal(&report) {
+        return control.send(&ControlAnswer::Failed(reason), &[]);
+    }
     let io = |source| ProtocolError::Io { action: "take over", source };
     let mut answers =
         FrameSocket::new(UnixStream::from(control.as_fd().try_clone_to_owned().map_err(io)?))?;
     let work = move || {
         let done = runtime::engine().and_then(|engine| code::compile(&engine, source, &target));
         let answer = match done {
-            Ok(()) => ControlAnswer::Done,
+            Ok(()) => ControlAnswer::Done(report),
             Err(error) => ControlAnswer::Failed(format!("{error:#}")),
         };
         // A host that has gone away meanwhile does not need the answer.
@@ -115,16 +164,28 @@ fn compile(control: &mut FrameSocket) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-fn start(control: &mut FrameSocket, start: Start) -> Result<Option<Arc<Loaded>>, ProtocolError> {
+/// Enters the jail, and only then looks at what was made of the plugin.
+fn start(
+    control: &mut FrameSocket,
+    door: &mut Door,
+    start: Start,
+) -> Result<Option<Arc<Loaded>>, ProtocolError> {
     let code = File::from(control.take_descriptor()?);
     let mut folders = Vec::with_capacity(start.folders.len().min(64));
     for folder in start.folders {
         let root = control.take_descriptor()?;
         folders.push(Arc::new(Folder::new(folder.name, folder.writable, root)));
     }
+    // The tables of names are the host's files, so they are read before the door closes.
+    let owners = if folders.is_empty() { Owners::default() } else { Owners::load() };
+    let report = door.enter(shape(&folders), &opened(&code, &folders))?;
+    if !suffices(&report, start.isolation) {
+        control.send(&ControlAnswer::Refused(report), &[])?;
+        return Ok(None);
+    }
     let grants = Grants {
         folders,
-        owners: Owners::load(),
+        owners,
         endpoints: start.endpoints,
         credentials: start.credentials,
         clock: start.clock,
@@ -135,6 +196,7 @@ fn start(control: &mut FrameSocket, start: Start) -> Result<Option<Arc<Loaded>>,
     let loaded = runtime::engine().and_then(|engine| {
         let component = code::load(&engine, &code)?;
         let plugin = contract::link(&engine, &component);
+        seal(&report).map_err(wasmtime::Error::msg)?;
         Ok(Arc::new(Loaded { engine, plugin, grants: Arc::new(grants), limits: start.limits }))
     });
     let loaded = match loaded {
@@ -145,8 +207,26 @@ fn start(control: &mut FrameSocket, start: Start) -> Result<Option<Arc<Loaded>>,
         }
     };
     keep_time(&loaded.engine)?;
-    control.send(&ControlAnswer::Done, &[])?;
+    control.send(&ControlAnswer::Done(report), &[])?;
     Ok(Some(loaded))
+}
+
+fn shape(folders: &[Arc<Folder>]) -> Shape {
+    match folders {
+        [] => Shape::Apart,
+        folders if folders.iter().any(|folder| folder.is_writable()) => Shape::Write,
+        _ => Shape::Read,
+    }
+}
+
+/// What of the file tree the worker may still open.
+fn opened<'a>(code: &'a File, folders: &'a [Arc<Folder>]) -> Vec<Opened<'a>> {
+    let code = Opened { descriptor: code.as_fd(), access: Access::File };
+    let folder = |folder: &'a Arc<Folder>| {
+        let access = if folder.is_writable() { Access::WritableFolder } else { Access::Folder };
+        Opened { descriptor: folder.root(), access }
+    };
+    std::iter::once(code).chain(folders.iter().map(folder)).collect()
 }
 
 /// Moves the engine's clock on until the engine is gone.

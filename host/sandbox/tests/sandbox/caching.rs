@@ -35,7 +35,11 @@ fn code_is_compiled_once_under_digest_and_engine() {
     assert_eq!(file.file_name().unwrap().to_str(), Some(name.as_str()));
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     // A worker that cannot even start is not needed any more.
-    let none = WorkerCommand { program: "/nonexistent".into(), arguments: Vec::new() };
+    let none = WorkerCommand {
+        program: "/nonexistent".into(),
+        arguments: Vec::new(),
+        isolation: Default::default(),
+    };
     assert!(stage.cache().load(&admitted, &none).unwrap().was_cached());
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     let folder = fs::metadata(stage.folder.path().join("code")).unwrap();

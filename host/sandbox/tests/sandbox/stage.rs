@@ -42,7 +42,7 @@ impl Observer for Heard {
 
 pub fn worker() -> WorkerCommand {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_lockgate-worker-for-tests"));
-    WorkerCommand { program, arguments: Vec::new() }
+    WorkerCommand { program, arguments: Vec::new(), isolation: Default::default() }
 }
 
 impl Stage {

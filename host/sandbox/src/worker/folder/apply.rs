@@ -9,7 +9,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::metadata::proc_path;
+use crate::jail::descriptor_path;
 use crate::worker::fault::plain;
 
 /// Sets what `metadata` says on what `descriptor` names (which may be a symbolic link named with `O_PATH`). Returns a line
@@ -18,7 +18,7 @@ use crate::worker::fault::plain;
 /// The order matters: changing the owner clears set-user-id bits and capabilities, permissions may forbid setting
 /// attributes, and setting anything touches the times.
 pub fn apply(descriptor: BorrowedFd<'_>, metadata: &Metadata) -> Vec<String> {
-    let path = proc_path(descriptor);
+    let path = descriptor_path(descriptor);
     let mut refused = Vec::new();
     let mut note = |what: &str, result: Result<(), Errno>| {
         if let Err(errno) = result {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use lockgate_types::{ExtendedAttribute, Kind, Metadata, Timestamp};
 use rustix::fs::{FileType, Stat, getxattr, lgetxattr, listxattr, llistxattr, readlinkat};
 use rustix::io::Errno;
 
 use super::Owners;
+use crate::jail::descriptor_path;
 use crate::limits::ATTRIBUTES_BYTES_MAX;
 
 /// Where something is.
@@ -32,9 +33,9 @@ impl Place<'_> {
     /// its path.
     fn path(&self) -> Result<CString, Errno> {
         let path = match self {
-            Self::Descriptor(descriptor) => proc_path(*descriptor).into_bytes(),
+            Self::Descriptor(descriptor) => descriptor_path(*descriptor).into_bytes(),
             Self::Name(folder, name) => {
-                [proc_path(*folder).as_bytes(), b"/", name.to_bytes()].concat()
+                [descriptor_path(*folder).as_bytes(), b"/", name.to_bytes()].concat()
             }
         };
         CString::new(path).map_err(|_| Errno::INVAL)
@@ -77,12 +78,6 @@ impl Place<'_> {
         }
         Ok(attributes)
     }
-}
-
-/// The path under which `/proc` shows a descriptor of this process; it stands for what the descriptor names, not for a copy
-/// of its path.
-pub fn proc_path(descriptor: BorrowedFd<'_>) -> String {
-    format!("/proc/self/fd/{}", descriptor.as_raw_fd())
 }
 
 /// Calls with larger buffers until the answer fits.

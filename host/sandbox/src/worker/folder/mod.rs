@@ -85,6 +85,11 @@ impl Folder {
         self.writable
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// `path` with the folder's name, for messages.
     pub fn shown(&self, path: &EntryPath) -> Shown {
         Shown { folder: self.name.clone(), path: path.clone() }

@@ -255,7 +255,7 @@ fn what_is_not_granted_is_denied_and_says_how_to_grant_it() {
 #[test]
 fn nonsense_on_the_control_socket_ends_the_worker() {
     let (host, worker) = UnixStream::pair().unwrap();
-    let served = thread::spawn(move || serve(FrameSocket::new(worker).unwrap()));
+    let served = thread::spawn(move || serve(FrameSocket::new(worker).unwrap(), Door::Missing));
     (&host).write_all(&[3, 0, 0, 0, 0xff, 0xff, 0xff]).unwrap();
     assert!(matches!(served.join().unwrap(), Err(ProtocolError::Malformed(_))));
 }

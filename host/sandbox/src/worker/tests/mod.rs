@@ -24,6 +24,7 @@ struct Worker {
 
 fn grants() -> Start {
     Start {
+        isolation: Isolation::Full,
         folders: Vec::new(),
         limits: Limits { memory_bytes: 16 << 20, busy_ms: 200, ..Limits::default() },
         endpoints: Vec::new(),
@@ -37,7 +38,7 @@ fn grants() -> Start {
 impl Worker {
     fn new() -> Self {
         let (host, worker) = UnixStream::pair().unwrap();
-        thread::spawn(move || serve(FrameSocket::new(worker).unwrap()));
+        thread::spawn(move || serve(FrameSocket::new(worker).unwrap(), Door::Missing));
         Self { control: FrameSocket::new(host).unwrap() }
     }
 
@@ -49,7 +50,7 @@ impl Worker {
         let descriptors: Vec<_> =
             std::iter::once(code.as_fd()).chain(folders.iter().copied()).collect();
         worker.control.send(&Control::Start(start), &descriptors).unwrap();
-        assert!(matches!(worker.control.receive().unwrap(), Some(ControlAnswer::Done)));
+        assert!(matches!(worker.control.receive().unwrap(), Some(ControlAnswer::Done(_))));
         worker
     }
 
@@ -58,11 +59,13 @@ impl Worker {
         source.write_all(component).unwrap();
         source.rewind().unwrap();
         let code = tempfile::tempfile().unwrap();
-        self.control.send(&Control::Compile, &[source.as_fd(), code.as_fd()]).unwrap();
+        self.control
+            .send(&Control::Compile(Isolation::Full), &[source.as_fd(), code.as_fd()])
+            .unwrap();
         match self.control.receive().unwrap() {
-            Some(ControlAnswer::Done) => Ok(code),
+            Some(ControlAnswer::Done(_)) => Ok(code),
             Some(ControlAnswer::Failed(reason)) => Err(reason),
-            None => panic!("the worker has gone"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -1,0 +1,36 @@
+//! Limits of the process (`setrlimit(2)`).
+//!
+//! Not set are `RLIMIT_NPROC`, which counts all processes of the user and which the lack of `fork` makes needless, and
+//! `RLIMIT_AS`, because each linear memory reserves 4 GiB of addresses that it may never use: what a plugin may use of them
+//! is limited by the runtime, and the host limits the memory of the process (`RLIMIT_DATA`) as instances come and go.
+
+use std::io;
+
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
+
+use super::Shape;
+use crate::limits::DESCRIPTORS_OPEN_MAX;
+
+/// Sets what a worker of this shape may use.
+pub fn set(shape: Shape) -> io::Result<()> {
+    // Nothing that a plugin does may leave a core file with the data of its datastore, and no other process of the user may
+    // look into its memory.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    lower(Resource::Core, 0)?;
+    lower(Resource::Memlock, 0)?;
+    lower(Resource::Msgqueue, 0)?;
+    match shape {
+        // The host has limited the file for the code.
+        Shape::Compile | Shape::Write => {}
+        Shape::Apart | Shape::Read => lower(Resource::Fsize, 0)?,
+    }
+    // Restores hold many files open at once, so the soft limit on descriptors goes up to the hard one.
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(DESCRIPTORS_OPEN_MAX);
+    lower(Resource::Nofile, most)
+}
+
+fn lower(resource: Resource, to: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, Rlimit { current: Some(to), maximum: Some(to) })?)
+}
