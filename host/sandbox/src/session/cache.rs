@@ -1,14 +1,14 @@
 //! Compiled plugins on disk. Loading one is what makes a plugin ready within milliseconds; compiling takes a worker.
 //!
 //! The name of a file is the component's digest and the engine's hash, so a new version of the runtime finds nothing and
-//! compiles anew. Beside the code lies its SHA-256: code is machine code, and a flipped bit in it is not an error message.
-//! The folder belongs to the user alone. Here is also the place for a keyed hash, once there is a key to keep.
+//! compiles anew. Beside the code lies its tag under the cache's key: what the host did not write itself, and what a disk has
+//! changed, is not loaded. The folder belongs to the user alone, and no worker can write to it.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,10 +16,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lockgate_trust::Admitted;
 use lockgate_types::Digest;
 use rustix::fs::{
-    AtFlags, Dir, Mode, OFlags, RawMode, fchmod, fstat, openat, renameat, statat, unlinkat,
+    AtFlags, Dir, MemfdFlags, Mode, OFlags, RawMode, fchmod, fstat, memfd_create, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
+use super::cache_key::CacheKey;
 use super::launch::compile;
 use super::process::WorkerCommand;
 use crate::error::{Error, ErrorKind};
@@ -29,8 +31,6 @@ use crate::limits::{CODE_BYTES_MAX, COMPILE_TIMEOUT};
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 /// What their names begin with.
 const TEMPORARY_PREFIX: &str = ".new-";
-/// How much is read at once while hashing.
-const READ_BYTES: usize = 256 << 10;
 
 /// A folder of compiled plugins.
 #[derive(Clone, Debug)]
@@ -107,20 +107,24 @@ impl CodeCache {
         let Some(code) = open(folder, &format!("{name}.code")).map_err(fault)? else {
             return Ok(None);
         };
-        let Some(mut sum) = open(folder, &format!("{name}.sum")).map_err(fault)? else {
-            return Ok(None);
-        };
-        let mut expected = String::new();
-        let is_text = Read::by_ref(&mut sum).take(128).read_to_string(&mut expected).is_ok();
-        let found = digest_of(&code).map_err(fault)?;
-        if is_text && expected.trim() == found.to_string() {
+        let mut claimed = Vec::new();
+        if let Some(mut tag) = open(folder, &format!("{name}.tag")).map_err(fault)? {
+            Read::by_ref(&mut tag).take(128).read_to_end(&mut claimed).map_err(fault)?;
+        }
+        let key = CacheKey::open(folder).map_err(fault)?;
+        if key.fits(name, &code, &claimed).map_err(fault)? {
             return Ok(Some(code));
         }
-        tracing::warn!(folder = %self.folder.display(), name, "compiled code is damaged and made anew");
+        tracing::warn!(
+            folder = %self.folder.display(),
+            name,
+            "compiled code is damaged, or was not made here, and is made anew"
+        );
         Ok(None)
     }
 
-    /// Compiles and stores. The code's hash is stored after the code: without it the code counts as damaged.
+    /// Compiles and stores. The worker gets memory to read and memory to write, and no file of the cache. The code's tag is
+    /// stored after the code: without it the code counts as damaged.
     fn make(
         &self,
         folder: &OwnedFd,
@@ -131,16 +135,11 @@ impl CodeCache {
         let fault =
             |error| Error::io(&format!("store compiled code in {}", self.folder.display()), error);
         sweep(folder).map_err(fault)?;
-        let (component, unnamed) = create(folder).map_err(fault)?;
-        unlinkat(folder, &unnamed, AtFlags::empty()).map_err(|errno| fault(errno.into()))?;
+        let component = memory("component").map_err(fault)?;
         component.write_all_at(&admitted.component, 0).map_err(fault)?;
-        let (output, temporary) = create(folder).map_err(fault)?;
-        let made = compile(worker, component.as_fd(), output.as_fd())
-            .and_then(|()| publish(folder, &output, &temporary, name).map_err(fault));
-        if made.is_err() {
-            let _ = unlinkat(folder, &temporary, AtFlags::empty());
-        }
-        made?;
+        let output = memory("code").map_err(fault)?;
+        compile(worker, component.as_fd(), output.as_fd())?;
+        publish(folder, output, name).map_err(fault)?;
         // A descriptor that cannot write, so that no worker can change what the next one loads.
         match open(folder, &format!("{name}.code")).map_err(fault)? {
             Some(code) => Ok(code),
@@ -160,6 +159,11 @@ impl CompiledPlugin {
     #[must_use]
     pub fn was_cached(&self) -> bool {
         self.was_cached
+    }
+
+    /// Where the code is kept.
+    pub(super) fn folder(&self) -> &Path {
+        &self.cache.folder
     }
 
     /// The code, open for reading.
@@ -234,32 +238,28 @@ fn sweep(folder: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn publish(folder: &OwnedFd, code: &File, temporary: &str, name: &str) -> io::Result<()> {
-    let length = code.metadata()?.len();
+/// A file without a name, in memory.
+fn memory(name: &str) -> io::Result<File> {
+    Ok(memfd_create(name, MemfdFlags::CLOEXEC)?.into())
+}
+
+/// Stores what a worker wrote, and the tag of what was stored.
+fn publish(folder: &OwnedFd, mut output: File, name: &str) -> io::Result<()> {
+    let length = output.metadata()?.len();
     if length == 0 || length > CODE_BYTES_MAX {
         return Err(io::Error::other(format!("the compiled code has {length} bytes")));
     }
-    let sum = digest_of(code)?;
-    renameat(folder, temporary, folder, format!("{name}.code"))?;
-    let (mut file, temporary) = create(folder)?;
-    file.write_all(sum.to_string().as_bytes())?;
-    Ok(renameat(folder, &temporary, folder, format!("{name}.sum"))?)
-}
-
-fn digest_of(file: &File) -> io::Result<Digest> {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut buffer = vec![0; READ_BYTES];
-    let mut offset = 0;
-    loop {
-        match file.read_at(&mut buffer, offset)? {
-            0 => break,
-            length => {
-                context.update(buffer.get(..length).unwrap_or_default());
-                offset += length as u64;
-            }
-        }
+    let key = CacheKey::open(folder)?;
+    output.rewind()?;
+    let (mut code, temporary) = create(folder)?;
+    let stored = io::copy(&mut output, &mut code)
+        .and_then(|_| key.tag(name, &code))
+        .and_then(|tag| Ok((tag, renameat(folder, &temporary, folder, format!("{name}.code"))?)));
+    if stored.is_err() {
+        let _ = unlinkat(folder, &temporary, AtFlags::empty());
     }
-    let mut digest = Digest([0; 32]);
-    digest.0.copy_from_slice(context.finish().as_ref());
-    Ok(digest)
+    let (tag, ()) = stored?;
+    let (mut file, temporary) = create(folder)?;
+    file.write_all(tag.as_ref())?;
+    Ok(renameat(folder, &temporary, folder, format!("{name}.tag"))?)
 }

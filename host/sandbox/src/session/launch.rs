@@ -116,6 +116,7 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
         |error: lockgate_trust::GrantError| named(Error::new(ErrorKind::Grant, error.to_string()));
     options.grants.check().map_err(fault)?;
     let net = Net::new(options.grants, options.runtime.clone()).map_err(fault)?;
+    keep_off_the_cache(options).map_err(named)?;
     let folders = open_folders(options.grants).map_err(named)?;
     let start = start_message(options, &net);
     let started = match start_worker(options, &net, &start, &folders) {
@@ -221,6 +222,25 @@ fn start_message(options: &SessionOptions<'_>, net: &Net) -> Control {
         random: options.grants.random,
         config: options.config.clone(),
     })
+}
+
+/// A worker that could write to the cache could leave code behind for the next plugin, and read the key that vouches for it.
+fn keep_off_the_cache(options: &SessionOptions<'_>) -> Result<(), Error> {
+    let Ok(cache) = options.plugin.folder().canonicalize() else { return Ok(()) };
+    for (name, grant) in &options.grants.folders {
+        let Ok(path) = grant.path.canonicalize() else { continue };
+        let meets = cache.starts_with(&path) || path.starts_with(&cache);
+        if meets && grant.access == Access::ReadWrite {
+            let detail = format!(
+                "folder {name}: {} may be changed and holds the compiled plugins in {}",
+                path.display(),
+                cache.display()
+            );
+            return Err(Error::new(ErrorKind::Grant, detail)
+                .with_hint("keep compiled plugins elsewhere with --cache, or LOCKGATE_CACHE"));
+        }
+    }
+    Ok(())
 }
 
 /// Opens the granted folders, so that the worker needs no path and can reach nothing beside them.

@@ -5,6 +5,7 @@
 //! the time, a thread that reads the worker's last words, and a task for each encrypted connection.
 
 mod cache;
+mod cache_key;
 mod credential;
 mod descriptor;
 mod dial;

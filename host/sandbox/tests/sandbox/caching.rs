@@ -9,7 +9,7 @@ use lockgate_sandbox::{ErrorKind, Limits, WorkerCommand};
 use lockgate_trust::{Admitted, Grants, admit};
 
 use crate::component::{Bodies, component};
-use crate::stage::{Stage, worker};
+use crate::stage::{Stage, grants, worker};
 
 fn admitted() -> Admitted {
     admit(component(Bodies::default())).unwrap()
@@ -45,7 +45,7 @@ fn code_is_compiled_once_under_digest_and_engine() {
     let folder = fs::metadata(stage.folder.path().join("code")).unwrap();
     assert_eq!(folder.mode() & 0o777, 0o700);
     let left = fs::read_dir(stage.folder.path().join("code")).unwrap().count();
-    assert_eq!(left, 2, "the code and its hash");
+    assert_eq!(left, 3, "the code, its tag and the key");
 }
 
 #[test]
@@ -81,6 +81,60 @@ fn code_that_a_worker_refuses_is_made_again_once() {
     session.instance("health").unwrap().check().unwrap();
     session.close();
     assert!(stage.cache().load(&admitted, &worker()).unwrap().was_cached());
+}
+
+#[test]
+fn code_that_was_not_made_here_is_made_again() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    stage.cache().load(&admitted, &worker()).unwrap();
+    let (file, folder) = (code_file(&stage), stage.folder.path().join("code"));
+    let (whole, tag) = (fs::read(&file).unwrap(), fs::read(file.with_extension("tag")).unwrap());
+    let is_cached = || stage.cache().load(&admitted, &worker()).unwrap().was_cached();
+    // Whole code of another cache, with the tag of that cache.
+    let other = Stage::new();
+    other.cache().load(&admitted, &worker()).unwrap();
+    for ending in ["code", "tag"] {
+        fs::copy(code_file(&other).with_extension(ending), file.with_extension(ending)).unwrap();
+    }
+    assert!(!is_cached(), "code of another cache");
+    assert!(is_cached());
+    // Whole code with its tag, of another plugin here.
+    fs::write(&file, [&whole[..], b"more"].concat()).unwrap();
+    fs::write(file.with_extension("tag"), &tag).unwrap();
+    assert!(!is_cached(), "a tag of other code");
+    for forged in [&b""[..], &[0; 32], &tag[..31]] {
+        fs::write(file.with_extension("tag"), forged).unwrap();
+        assert!(!is_cached(), "{forged:?}");
+    }
+    fs::remove_file(file.with_extension("tag")).unwrap();
+    assert!(!is_cached(), "no tag");
+    // A key that others can read, or that has another length, vouches for nothing.
+    let key = folder.join("key");
+    assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!is_cached(), "a key that others can read");
+    assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+    fs::write(&key, b"short").unwrap();
+    assert!(!is_cached(), "a short key");
+    assert!(is_cached());
+}
+
+#[test]
+fn a_plugin_that_could_write_to_the_cache_is_not_started() {
+    let (stage, admitted) = (Stage::new(), admitted());
+    let plugin = stage.cache().load(&admitted, &worker()).unwrap();
+    let above = stage.folder.path().display();
+    let writable = |path: &str| {
+        let text = format!("folders.all = {{ path = \"{path}\", access = \"read-write\" }}");
+        stage.try_session(&plugin, &grants(&text), Limits::default())
+    };
+    for path in [format!("{above}"), format!("{above}/code"), "/".to_owned()] {
+        let error = writable(&path).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Grant, "{error}");
+        assert!(error.to_string().contains("compiled plugins"), "{error}");
+    }
+    fs::create_dir(stage.folder.path().join("beside")).unwrap();
+    writable(&format!("{above}/beside")).unwrap().close();
 }
 
 #[test]
