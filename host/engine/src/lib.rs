@@ -23,6 +23,8 @@ pub use cancel::Cancel;
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, HostOptions};
 pub use lockgate_sandbox::{Level, WorkerCommand, jail, worker_main};
-pub use manifest::{MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest};
+pub use manifest::{
+    IsolationRecord, MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest,
+};
 pub use plugins::{Plugin, Plugins};
 pub use progress::{Event, Observe, Progress, Totals};

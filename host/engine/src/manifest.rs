@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use lockgate_repository::{Reader, Snapshot};
+use lockgate_sandbox::jail::{Isolation, Report};
 use lockgate_types::{Attributes, Digest, EntryPath, Finding, Name};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,30 @@ pub struct PluginRecord {
     pub digest: Digest,
     /// The capabilities that were granted, in words.
     pub grants: Vec<String>,
+    /// What kept it in; none in manifests of before this was recorded.
+    #[serde(default)]
+    pub isolation: Option<IsolationRecord>,
+}
+
+/// What kept a plugin in while it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IsolationRecord {
+    /// `full` when every required layer of the jail held, else `reduced`.
+    pub level: Isolation,
+    /// The layers that did not hold, with the reasons; those that are not required too.
+    pub missing: BTreeMap<String, String>,
+}
+
+impl IsolationRecord {
+    pub(crate) fn new(jail: &Report) -> Self {
+        let missing =
+            jail.missing().map(|(layer, reason)| (layer.name().to_owned(), reason.to_owned()));
+        Self {
+            level: if jail.is_full() { Isolation::Full } else { Isolation::Reduced },
+            missing: missing.collect(),
+        }
+    }
 }
 
 /// What a part held.

@@ -161,6 +161,7 @@ fn print(context: &Context, report: &BackupReport) {
             "bytes_stored": written.bytes_stored,
             "seconds": report.duration.as_secs_f64(),
             "partial": report.is_partial(),
+            "isolation": manifest.plugin.isolation,
             "findings": report.findings,
         });
         output::message("summary", body);

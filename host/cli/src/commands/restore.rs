@@ -149,6 +149,7 @@ fn print_report(json: bool, report: &RestoreReport) {
             "fingerprints_equal": equal,
             "fingerprints_compared": compared,
             "seconds": report.duration.as_secs_f64(),
+            "isolation": report.isolation,
             "findings": report.findings,
         });
         output::message("summary", body);

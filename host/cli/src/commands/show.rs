@@ -57,6 +57,12 @@ fn print_manifest(manifest: &Manifest) {
     for grant in &plugin.grants {
         output::line(format!("could    {grant}"));
     }
+    if let Some(isolation) = &plugin.isolation {
+        output::line(format!("jail     {}", isolation.level));
+        for (layer, reason) in &isolation.missing {
+            output::line(format!("         without {layer}: {reason}"));
+        }
+    }
     output::line(format!("point    {}", manifest.consistency));
     for (key, value) in &manifest.attributes {
         output::line(format!("         {key}: {value}"));

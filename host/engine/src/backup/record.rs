@@ -3,7 +3,7 @@ use lockgate_trust::{Access, Grants};
 use lockgate_types::{Attributes, BackupPlan, Descriptor, Entry, EntryPath, Finding, Severity};
 
 use super::{BackupJob, Run};
-use crate::manifest::{self, Manifest, PartRecord, PluginRecord};
+use crate::manifest::{self, IsolationRecord, Manifest, PartRecord, PluginRecord};
 use crate::{Error, ErrorKind, Result};
 
 pub(super) fn manifest(
@@ -21,6 +21,7 @@ pub(super) fn manifest(
             version: descriptor.version.clone(),
             digest: run.plugin.admitted.digest,
             grants: grants_in_words(&run.job.source.grants()),
+            isolation: Some(IsolationRecord::new(run.session.jail())),
         },
         consistency: descriptor.consistency.clone(),
         not_saved: descriptor.not_saved.clone(),

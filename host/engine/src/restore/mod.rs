@@ -14,6 +14,7 @@ use lockgate_sandbox::{Instance, Session};
 use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
 
 use crate::configuration::Source;
+use crate::manifest::IsolationRecord;
 use crate::progress::{Event, Progress, Totals, with_ticker};
 use crate::{Error, ErrorKind, Host, Result};
 
@@ -71,6 +72,8 @@ pub struct RestoreReport {
     pub parts: Vec<RestoredPart>,
     /// What the plugin noticed while it ended.
     pub findings: Vec<Finding>,
+    /// What kept the plugin in.
+    pub isolation: IsolationRecord,
     /// Bytes, entries and parts.
     pub totals: Totals,
     /// From the first stage to the last.
@@ -137,6 +140,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
     };
     let result = with_ticker(&host.observer, &run.progress, || run.restore_all());
     let totals = run.progress.totals();
+    let isolation = IsolationRecord::new(session.jail());
     drop(listening);
     session.close();
     let (parts, findings) = result?;
@@ -144,6 +148,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
         snapshot: selected.snapshot,
         parts,
         findings,
+        isolation,
         totals,
         duration: started.elapsed(),
     })
