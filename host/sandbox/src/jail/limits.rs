@@ -11,7 +11,7 @@ use rustix::process::{
 };
 
 use super::Shape;
-use crate::limits::DESCRIPTORS_OPEN_MAX;
+use crate::limits::{CODE_BYTES_MAX, DESCRIPTORS_OPEN_MAX};
 
 /// Sets what a worker of this shape may use.
 pub fn set(shape: Shape) -> io::Result<()> {
@@ -24,7 +24,8 @@ pub fn set(shape: Shape) -> io::Result<()> {
     match shape {
         // The host has limited the file for the code.
         Shape::Compile | Shape::Write => {}
-        Shape::Apart | Shape::Read => lower(Resource::Fsize, 0)?,
+        // No file is open for writing; what remains are nameless ones in memory, from which the runtime maps.
+        Shape::Apart | Shape::Read => lower(Resource::Fsize, CODE_BYTES_MAX)?,
     }
     // Restores hold many files open at once, so the soft limit on descriptors goes up to the hard one.
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(DESCRIPTORS_OPEN_MAX);
