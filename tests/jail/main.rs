@@ -1,6 +1,8 @@
 //! The second wall, tried from inside: a native program enters the jail as a worker does and tries to get out, one attempt in
 //! one process. None may succeed; and each is made without the jail too, to show that the jail is what stops it.
 
+mod refusal;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
