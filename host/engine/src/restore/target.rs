@@ -98,7 +98,8 @@ fn into_folder(
         })?;
         let path = if id == TREE_PART { folder.to_owned() } else { folder.join(name.as_str()) };
         let path = ready(&path, purpose)?;
-        folders.insert(name, FolderGrant { path, access: Access::ReadWrite });
+        let access = if purpose == Purpose::Preview { Access::Read } else { Access::ReadWrite };
+        folders.insert(name, FolderGrant { path, access });
     }
     let grants = Grants { folders, ..Grants::default() };
     host.observer.event(&Event::Stage("launch"));

@@ -1,8 +1,8 @@
 //! Limits of the process (`setrlimit(2)`).
 //!
 //! Not set are `RLIMIT_NPROC`, which counts all processes of the user and which the lack of `fork` makes needless, and
-//! `RLIMIT_AS`, because each linear memory reserves 4 GiB of addresses that it may never use: what a plugin may use of them
-//! is limited by the runtime, and the host limits the memory of the process (`RLIMIT_DATA`) as instances come and go.
+//! `RLIMIT_AS` or `RLIMIT_DATA`, because each linear memory and the allocator reserve gibibytes that they may never use. What a
+//! plugin may use of them is limited by the runtime; of a worker that was taken over, the kernel is told to take it first.
 
 use std::io;
 
