@@ -10,6 +10,7 @@
 use std::fs;
 use std::io;
 
+use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -25,6 +26,9 @@ pub fn enter(shape: Shape) -> Result<(), String> {
     }
     // SAFETY: the descriptor table stays as it is.
     unsafe { unshare_unsafe(flags) }.map_err(|errno| {
+        if errno == Errno::NOSPC {
+            return "this machine allows no more of them (/proc/sys/user)".to_owned();
+        }
         let error = io::Error::from(errno);
         if shape.has_folders() && !user.is_root() {
             return format!("only root can have them beside folders ({error})");

@@ -5,5 +5,9 @@ mod capabilities;
 mod component;
 mod connections;
 mod entries;
+#[path = "../../src/worker/tests/guest.rs"]
+#[allow(dead_code, reason = "the worker's own tests use the rest")]
+mod guest;
+mod jail;
 mod limits;
 mod stage;

@@ -33,12 +33,30 @@ pub struct Guest {
     uses_wasi: bool,
 }
 
-/// As much of WASI as is tested (<https://github.com/WebAssembly/wasi-cli>, version 0.2).
-const WASI: &str = "package wasi:cli@0.2.3;
-interface environment {
-    get-environment: func() -> list<tuple<string, string>>;
-    get-arguments: func() -> list<string>;
-}";
+/// As much of WASI as is tested (<https://github.com/WebAssembly/WASI>, version 0.2), one package each.
+const WASI: [(&str, &str); 3] = [
+    (
+        "cli",
+        "package wasi:cli@0.2.3;
+        interface environment {
+            get-environment: func() -> list<tuple<string, string>>;
+            get-arguments: func() -> list<string>;
+        }",
+    ),
+    (
+        "io",
+        "package wasi:io@0.2.3;
+        interface poll { resource pollable { block: func(); } }",
+    ),
+    (
+        "clocks",
+        "package wasi:clocks@0.2.3;
+        interface monotonic-clock {
+            use wasi:io/poll@0.2.3.{pollable};
+            subscribe-duration: func(when: u64) -> pollable;
+        }",
+    ),
+];
 
 impl Guest {
     pub fn new() -> Self {
@@ -65,7 +83,7 @@ impl Guest {
         self
     }
 
-    /// Imports WASI's functions `$environment` and `$arguments`.
+    /// Imports WASI's functions `$environment`, `$arguments`, `$timer` and `$block`.
     pub fn wasi(mut self) -> Self {
         self.uses_wasi = true;
         for (function, name) in
@@ -75,6 +93,10 @@ impl Guest {
                 "(import \"wasi:cli/environment@0.2.3\" \"{function}\" (func {name} (param i32)))\n"
             );
         }
+        self.imports += r#"
+            (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration"
+                (func $timer (param i64) (result i32)))
+            (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))"#;
         self
     }
 
@@ -135,11 +157,19 @@ fn component(text: &str, version: &str, uses_wasi: bool) -> Vec<u8> {
     }
     let mut name = "plugin";
     if uses_wasi {
-        let dependency = target.path().join("deps/cli");
-        std::fs::create_dir_all(&dependency).unwrap();
-        std::fs::write(dependency.join("cli.wit"), WASI).unwrap();
+        for (package, text) in WASI {
+            let dependency = target.path().join("deps").join(package);
+            std::fs::create_dir_all(&dependency).unwrap();
+            std::fs::write(dependency.join("package.wit"), text).unwrap();
+        }
         let world = format!(
-            "package lockgate:datastore@{version};\nworld on-wasi {{ include plugin; import wasi:cli/environment@0.2.3; }}"
+            "package lockgate:datastore@{version};
+            world on-wasi {{
+                include plugin;
+                import wasi:cli/environment@0.2.3;
+                import wasi:io/poll@0.2.3;
+                import wasi:clocks/monotonic-clock@0.2.3;
+            }}"
         );
         std::fs::write(target.path().join("on-wasi.wit"), world).unwrap();
         name = "on-wasi";
