@@ -71,7 +71,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         attempt!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, &raw const limit, 0)
     }),
     ("be dumpable", |_| attempt!(SYS_prctl, libc::PR_SET_DUMPABLE, 1, 0, 0, 0)),
-    ("be named to a tracer", |stage| {
+    ("ask to be ended with its parent", |stage| {
         attempt!(SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGTERM, stage.child, 0, 0)
     }),
     ("become another user", |_| attempt!(SYS_setresuid, 65_534, 65_534, 65_534)),
