@@ -92,6 +92,24 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The first and the last address of the range.
+    pub(crate) fn ends(&self) -> (IpAddr, IpAddr) {
+        match self.address {
+            IpAddr::V4(network) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                let first = network.to_bits() & mask;
+                (Ipv4Addr::from_bits(first).into(), Ipv4Addr::from_bits(first | !mask).into())
+            }
+            IpAddr::V6(network) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                let first = network.to_bits() & mask;
+                (Ipv6Addr::from_bits(first).into(), Ipv6Addr::from_bits(first | !mask).into())
+            }
+        }
+    }
+}
+
 impl FromStr for Network {
     type Err = GrantError;
 

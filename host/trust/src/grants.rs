@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ pub struct MemberRange {
 }
 
 /// Whether the host does TLS on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// Never.
@@ -62,6 +63,31 @@ pub enum Encryption {
     Start,
     /// Before the first byte.
     Immediate,
+}
+
+impl Encryption {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Start, Self::Immediate];
+
+    /// The word in TOML.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Start => "start",
+            Self::Immediate => "immediate",
+        }
+    }
+
+    /// What it means, to be read after a comma.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Off => "without TLS",
+            Self::Start => "with TLS when the protocol asks for it",
+            Self::Immediate => "with TLS from the first byte",
+        }
+    }
 }
 
 /// One folder.
@@ -76,7 +102,7 @@ pub struct FolderGrant {
 }
 
 /// What may be done in a folder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Look.
@@ -105,4 +131,60 @@ pub struct CredentialGrant {
     /// challenges and never hands the secret over.
     #[serde(default)]
     pub reveal: bool,
+    /// The authentication schemes that may be answered; none for all that the plugin asks for.
+    #[serde(default)]
+    pub schemes: Option<Vec<String>>,
+}
+
+/// One thing that was granted, to tell afterwards whether it was used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Granted {
+    /// The clock.
+    Clock,
+    /// Random bytes.
+    Random,
+    /// The endpoint of this name.
+    Endpoint(Name),
+    /// Other members of the cluster of the endpoint of this name.
+    Members(Name),
+    /// The folder of this name.
+    Folder(Name),
+    /// The credential of this name.
+    Credential(Name),
+    /// The secret itself of the credential of this name.
+    Reveal(Name),
+}
+
+impl fmt::Display for Granted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clock => formatter.write_str("clock"),
+            Self::Random => formatter.write_str("random"),
+            Self::Endpoint(name) => write!(formatter, "endpoints.{name}"),
+            Self::Members(name) => write!(formatter, "endpoints.{name}.members"),
+            Self::Folder(name) => write!(formatter, "folders.{name}"),
+            Self::Credential(name) => write!(formatter, "credentials.{name}"),
+            Self::Reveal(name) => write!(formatter, "credentials.{name}.reveal"),
+        }
+    }
+}
+
+impl Grants {
+    /// Each thing that is granted.
+    #[must_use]
+    pub fn each(&self) -> BTreeSet<Granted> {
+        let mut all = BTreeSet::new();
+        all.extend(self.clock.then_some(Granted::Clock));
+        all.extend(self.random.then_some(Granted::Random));
+        for (name, endpoint) in &self.endpoints {
+            all.insert(Granted::Endpoint(name.clone()));
+            all.extend((!endpoint.members.is_empty()).then(|| Granted::Members(name.clone())));
+        }
+        all.extend(self.folders.keys().cloned().map(Granted::Folder));
+        for (name, credential) in &self.credentials {
+            all.insert(Granted::Credential(name.clone()));
+            all.extend(credential.reveal.then(|| Granted::Reveal(name.clone())));
+        }
+        all
+    }
 }
