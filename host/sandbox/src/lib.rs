@@ -14,7 +14,7 @@ mod worker;
 
 pub use error::{Error, ErrorKind};
 pub use flow::{EntryReader, EntrySink, EntrySource, EntryWriter, Extraction};
-pub use limits::Limits;
+pub use limits::{CONTRACTS, Limits};
 pub use protocol::Level;
 pub use session::{
     Canceller, CodeCache, CompiledPlugin, Instance, Observer, Session, SessionOptions,

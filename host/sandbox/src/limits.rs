@@ -3,36 +3,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-/// What one plugin may use. All of it can be changed per source in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Limits {
-    /// Linear memory of one instance, in bytes.
-    pub memory_bytes: u64,
-    /// Longest computation between two calls of the host, in milliseconds.
-    pub busy_ms: u64,
-    /// Longest call that only describes or looks (describe, check, preview), in milliseconds.
-    pub inspect_ms: u64,
-    /// Longest call that moves data or waits for a server (all others), in milliseconds.
-    pub call_ms: u64,
-    /// Longest time that a server may neither give nor take a byte while the plugin waits for it, in milliseconds. Servers
-    /// are silent for long while they sort or build an index.
-    pub silence_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory_bytes: 256 << 20,
-            busy_ms: 30_000,
-            inspect_ms: 60_000,
-            call_ms: Duration::from_hours(24).as_millis() as u64,
-            silence_ms: Duration::from_hours(1).as_millis() as u64,
-        }
-    }
-}
+pub use lockgate_trust::Limits;
 
 /// Elements of all tables of one instance.
 pub const TABLE_ELEMENTS_MAX: usize = 100_000;
@@ -40,8 +11,6 @@ pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 pub const STACK_BYTES: usize = 1 << 20;
 /// Bytes that one call of the host may make the host allocate.
 pub const HOSTCALL_BYTES_MAX: usize = 16 << 20;
-/// Resources (connections, files, writers, ...) that one instance may hold at once.
-pub const HANDLES_MAX: usize = 1_000;
 /// Largest message of a frame, in bytes; raw bytes behind a frame do not count.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// Raw bytes behind one frame.
@@ -110,3 +79,5 @@ pub const TRAP_TEXT_BYTES_MAX: usize = 4 << 10;
 pub const LANE_STACK_BYTES: usize = STACK_BYTES + (3 << 20);
 /// Parts of one plan.
 pub const PARTS_MAX: usize = 1_000_000;
+/// Released versions of the contract whose components run here.
+pub const CONTRACTS: [&str; 1] = ["0.1.0"];

@@ -116,6 +116,7 @@ pub struct LimitsRequest {
     pub busy_ms: Option<u64>,
     pub inspect_ms: Option<u64>,
     pub call_ms: Option<u64>,
+    pub silence_ms: Option<u64>,
     /// Why.
     pub reason: String,
 }
@@ -129,6 +130,7 @@ impl LimitsRequest {
             self.busy_ms,
             self.inspect_ms,
             self.call_ms,
+            self.silence_ms,
         ];
         Limit::ALL.into_iter().zip(values).filter_map(|(limit, value)| Some((limit, value?)))
     }

@@ -17,6 +17,9 @@ pub struct Limits {
     pub inspect_ms: u64,
     /// Longest call that moves data or waits for a server (all others), in milliseconds.
     pub call_ms: u64,
+    /// Longest time that a server may neither give nor take a byte while the plugin waits for it, in milliseconds. Servers
+    /// are silent for long while they sort or build an index.
+    pub silence_ms: u64,
 }
 
 impl Default for Limits {
@@ -27,6 +30,7 @@ impl Default for Limits {
             busy_ms: 30_000,
             inspect_ms: 60_000,
             call_ms: Duration::from_hours(24).as_millis() as u64,
+            silence_ms: Duration::from_hours(1).as_millis() as u64,
         }
     }
 }
@@ -40,12 +44,19 @@ pub enum Limit {
     BusyMs,
     InspectMs,
     CallMs,
+    SilenceMs,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::MemoryBytes, Self::Handles, Self::BusyMs, Self::InspectMs, Self::CallMs];
+    pub const ALL: [Self; 6] = [
+        Self::MemoryBytes,
+        Self::Handles,
+        Self::BusyMs,
+        Self::InspectMs,
+        Self::CallMs,
+        Self::SilenceMs,
+    ];
 
     /// The key in TOML.
     #[must_use]
@@ -56,6 +67,7 @@ impl Limit {
             Self::BusyMs => "busy-ms",
             Self::InspectMs => "inspect-ms",
             Self::CallMs => "call-ms",
+            Self::SilenceMs => "silence-ms",
         }
     }
 
@@ -71,6 +83,7 @@ impl Limit {
             Self::BusyMs => format!("{value} ms of computing between two calls of the host"),
             Self::InspectMs => format!("{value} ms for a call that only looks"),
             Self::CallMs => format!("{value} ms for a call that moves data"),
+            Self::SilenceMs => format!("{value} ms of silence from a server"),
         }
     }
 
@@ -83,6 +96,7 @@ impl Limit {
             Self::BusyMs => limits.busy_ms,
             Self::InspectMs => limits.inspect_ms,
             Self::CallMs => limits.call_ms,
+            Self::SilenceMs => limits.silence_ms,
         }
     }
 
@@ -96,6 +110,7 @@ impl Limit {
             Self::BusyMs => limits.busy_ms = lowered,
             Self::InspectMs => limits.inspect_ms = lowered,
             Self::CallMs => limits.call_ms = lowered,
+            Self::SilenceMs => limits.silence_ms = lowered,
         }
     }
 }

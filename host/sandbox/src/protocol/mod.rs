@@ -176,6 +176,8 @@ pub enum FromWorker {
     CloseReader { reader: u32 },
     /// The connection was dropped.
     CloseConnection { connection: u32 },
+    /// The first use of a grant that only the worker can see.
+    Used(lockgate_trust::Granted),
     /// Needs an answer.
     Question(Question),
 }

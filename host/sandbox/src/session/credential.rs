@@ -60,6 +60,13 @@ impl Credentials {
     /// What the plugin is told; never anything of the secret.
     pub fn respond(&self, name: &str, challenge: &Challenge<'_>) -> Result<Vec<u8>, Failure> {
         let grant = self.grant(name)?;
+        let is_allowed = |schemes: &Vec<String>| schemes.iter().any(|it| it == challenge.scheme);
+        if !grant.schemes.as_ref().is_none_or(is_allowed) {
+            let scheme = shown(challenge.scheme, 64);
+            let text =
+                format!("credential {name}: challenges of scheme {scheme} may not be answered");
+            return Err(Failure::Denied(text));
+        }
         let secret = self.secret(name, grant)?;
         respond(&secret, challenge, grant.reveal).map_err(|failure| match failure {
             Failure::Denied(text) => Failure::Denied(format!("credential {name}: {text}")),
@@ -209,6 +216,20 @@ mod tests {
             );
         }
         assert!(matches!(credentials.principal("other"), Err(Failure::Denied(_))));
+    }
+
+    #[test]
+    fn only_schemes_of_the_grant_are_answered() {
+        let text = r#"{"backup": {"principal": "a", "secret-command": ["printf", "x"], "schemes": ["client_ed25519"]}}"#;
+        let (_runtime, credentials) = credentials(text);
+        let answer = |scheme: &str, bytes: &[u8]| {
+            credentials.respond("backup", &Challenge { scheme, bytes, parameters: &[] })
+        };
+        assert!(answer("client_ed25519", &[0; 32]).is_ok());
+        let Err(Failure::Denied(text)) = answer("mysql_native_password", &[0; 20]) else {
+            panic!()
+        };
+        assert!(text.contains("backup") && text.contains("mysql_native_password"), "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lockgate_trust::{Address, Encryption, EndpointGrant, Network, is_host};
+use lockgate_trust::{Address, Encryption, EndpointGrant, Network, is_host, reserved};
 use lockgate_types::Failure;
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
@@ -77,10 +77,8 @@ impl Endpoint {
     /// What the plugin is told.
     pub async fn connect(&self) -> Result<(TcpStream, Target), Failure> {
         let target = Target { endpoint: self.name.clone(), address: self.address.clone() };
-        let is_configured = |address: IpAddr| self.address.ip() == Some(address);
-        let allowed =
-            |address: SocketAddr| is_configured(address.ip()) || !is_forbidden(address.ip());
-        let stream = dial(&target, allowed, "a link-local, metadata or multicast address").await?;
+        let check = |found: SocketAddr| refusal(found.ip(), self.address.names(found.ip()));
+        let stream = dial(&target, check).await?;
         Ok((stream, target))
     }
 
@@ -108,61 +106,46 @@ impl Endpoint {
             return Err(Failure::Denied(text));
         }
         let target = Target { endpoint: self.name.clone(), address };
-        let allowed = |address: SocketAddr| !is_forbidden(address.ip()) && self.is_member(address);
-        let stream = dial(&target, allowed, "outside the member ranges of the grant").await?;
+        let stream = dial(&target, |found| self.member_refusal(found)).await?;
         Ok((stream, target))
     }
 
-    fn is_member(&self, address: SocketAddr) -> bool {
-        self.members.iter().any(|(network, ports)| {
-            network.contains(address.ip()) && ports.contains(&address.port())
-        })
+    /// Why a member's address is not dialled.
+    fn member_refusal(&self, found: SocketAddr) -> Option<String> {
+        let ranges = self.members.iter().filter(|(network, ports)| {
+            network.contains(found.ip()) && ports.contains(&found.port())
+        });
+        let mut is_member = false;
+        for (network, _) in ranges {
+            is_member = true;
+            if refusal(found.ip(), network.names(found.ip())).is_none() {
+                return None;
+            }
+        }
+        if is_member {
+            return refusal(found.ip(), false);
+        }
+        Some(format!("{} is outside the member ranges of the grant", found.ip()))
     }
 }
 
-/// Addresses that no grant by name leads to: link-local ones, where clouds keep their metadata services, the fixed addresses
-/// of such services outside that range, and those that are no single host.
-fn is_forbidden(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_link_local()
-                || address.is_unspecified()
-                || address.is_broadcast()
-                || address.is_multicast()
-                // Metadata services of Alibaba Cloud and Azure, as their documentation gives them.
-                || matches!(address.octets(), [100, 100, 100, 200] | [168, 63, 129, 16])
-        }
-        IpAddr::V6(address) => {
-            let segments = address.segments();
-            // IPv4 inside IPv6: NAT64 (RFC 6052) and 6to4 (RFC 3056).
-            let embedded = match segments {
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-                    let bits = u32::from(high) << 16 | u32::from(low);
-                    is_forbidden(IpAddr::V4(bits.into()))
-                }
-                _ => false,
-            };
-            embedded
-                || address.is_unicast_link_local()
-                || address.is_unspecified()
-                || address.is_multicast()
-                // Metadata service of Amazon EC2, as its documentation gives it.
-                || segments == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
-        }
-    }
+/// Why an address that a name led to is not dialled: it is special, and the operator did not write it down.
+fn refusal(address: IpAddr, is_named: bool) -> Option<String> {
+    let reserved = reserved(address).filter(|_| !is_named)?;
+    let words = reserved.words();
+    Some(format!("{address} is {words}, which is reached only when the grant names it itself"))
 }
 
 async fn dial(
     target: &Target,
-    allowed: impl Fn(SocketAddr) -> bool,
-    refusal: &str,
+    refusal: impl Fn(SocketAddr) -> Option<String>,
 ) -> Result<TcpStream, Failure> {
     let mut cause = "the name has no address".to_owned();
     let mut is_denied = false;
     for address in resolve(target).await? {
-        if !allowed(address) {
+        if let Some(why) = refusal(address) {
             is_denied = true;
-            cause = format!("{} is {refusal}", address.ip());
+            cause = why;
             continue;
         }
         match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
@@ -245,31 +228,22 @@ mod tests {
         Endpoint::new("server", &grant).unwrap()
     }
 
-    #[test]
-    fn metadata_addresses_are_forbidden_in_every_spelling() {
-        for text in [
-            "169.254.169.254",
-            "::ffff:169.254.169.254",
-            "64:ff9b::a9fe:a9fe",
-            "2002:a9fe:a9fe::1",
-            "fe80::1",
-            "fd00:ec2::254",
-            "100.100.100.200",
-            "168.63.129.16",
-            "0.0.0.0",
-            "::",
-            "255.255.255.255",
-            "224.0.0.1",
-            "ff02::1",
-            "::ffff:0.0.0.0",
-        ] {
-            assert!(is_forbidden(text.parse().unwrap()), "{text}");
+    #[tokio::test]
+    async fn special_addresses_are_dialled_only_when_they_are_named() {
+        let endpoint = endpoint("localhost:1", &[("0.0.0.0/0", 80), ("127.0.0.2/32", 80)]);
+        let denied = |found: &str| endpoint.member_refusal(format!("{found}:80").parse().unwrap());
+        for text in ["169.254.169.254", "127.0.0.1", "0.0.0.0", "224.0.0.1", "168.63.129.16"] {
+            let why = denied(text).unwrap();
+            assert!(why.contains("only when the grant names it itself"), "{why}");
         }
-        for text in
-            ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "1.1.1.1", "fd00::1", "2001:db8::1"]
-        {
-            assert!(!is_forbidden(text.parse().unwrap()), "{text}");
-        }
+        assert_eq!(denied("127.0.0.2"), None);
+        assert_eq!(denied("10.0.0.1"), None);
+        let why = refusal("::ffff:127.0.0.1".parse().unwrap(), false).unwrap();
+        assert!(why.starts_with("::ffff:127.0.0.1 is a loopback address"), "{why}");
+        assert_eq!(refusal("10.0.0.1".parse().unwrap(), false), None);
+        // This machine's own name, or any other, must not lead to this machine.
+        let named = super::Endpoint { address: "db:1".parse().unwrap(), ..endpoint.clone() };
+        assert!(named.address.ip().is_none() && !named.address.names([127, 0, 0, 1].into()));
     }
 
     #[tokio::test]
@@ -301,6 +275,6 @@ mod tests {
         assert!(denied(open.connect_member("127.0.0.1", 1).await).contains("port 1"));
         assert!(denied(open.connect_member("a b\n", port).await).contains("not a host"));
         let wide = endpoint("db:1", &[("0.0.0.0/0", 80)]);
-        assert!(denied(wide.connect_member("169.254.169.254", 80).await).contains("outside"));
+        assert!(denied(wide.connect_member("169.254.169.254", 80).await).contains("metadata"));
     }
 }

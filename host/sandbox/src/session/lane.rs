@@ -5,11 +5,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_types::{Attributes, Failure};
+use lockgate_trust::Granted;
+use lockgate_types::{Attributes, Failure, Name};
 
 use super::entries::{Entries, Flow, Violation};
 use super::net::{Connected, Connections};
-use super::scheme::Challenge;
+use super::scheme::{Challenge, reveals};
 use super::shared::Shared;
 use super::shown::{into_shown, shown};
 use super::watchdog::Watched;
@@ -195,6 +196,7 @@ impl Lane {
                 FromWorker::Abandon { writer } => entries.abandon(writer)?,
                 FromWorker::CloseReader { reader } => entries.close_reader(reader)?,
                 FromWorker::CloseConnection { connection } => self.connections.close(connection)?,
+                FromWorker::Used(granted) => self.shared.note_use(granted),
                 FromWorker::Question(question) => self.answer(question, entries)?,
             }
             if entries.is_ignored() {
@@ -211,6 +213,7 @@ impl Lane {
             Answer::Connected { connection, encrypted }
         };
         let Self { socket, shared, connections, .. } = self;
+        let uses = uses(&question);
         let answer = match question {
             Question::Connect { endpoint } => {
                 shared.net.connect(connections, &endpoint, None).map(&mut connected)
@@ -243,6 +246,9 @@ impl Lane {
             }
             Question::Barrier => entries.barrier(),
         };
+        if answer.is_ok() {
+            uses.into_iter().for_each(|granted| shared.note_use(granted));
+        }
         let ends: Vec<BorrowedFd<'_>> = descriptor.iter().map(AsFd::as_fd).collect();
         match socket.send(&ToWorker::Answer(answer), &ends) {
             Err(error @ (ProtocolError::TooLong(_) | ProtocolError::Malformed(_))) => {
@@ -268,6 +274,25 @@ impl Lane {
             Break::Violation(what) => self.shared.condemn(&what),
         };
         self.shared.if_cancelled(error).at(&self.shared.name, place)
+    }
+}
+
+/// What a question uses of the grants, once it is answered.
+fn uses(question: &Question) -> Vec<Granted> {
+    let named = |name: &str, granted: &[fn(Name) -> Granted]| match name.parse::<Name>() {
+        Ok(name) => granted.iter().map(|granted| granted(name.clone())).collect(),
+        Err(_) => Vec::new(),
+    };
+    match question {
+        Question::Connect { endpoint } => named(endpoint, &[Granted::Endpoint]),
+        Question::ConnectMember { endpoint, .. } => {
+            named(endpoint, &[Granted::Endpoint, Granted::Members])
+        }
+        Question::Respond { credential, scheme, .. } if reveals(scheme) => {
+            named(credential, &[Granted::Credential, Granted::Reveal])
+        }
+        Question::Respond { credential, .. } => named(credential, &[Granted::Credential]),
+        _ => Vec::new(),
     }
 }
 

@@ -136,6 +136,8 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
         watchdog,
         net,
         credentials: Credentials::new(options.grants, options.runtime.clone()),
+        granted: options.grants.each(),
+        used: Mutex::default(),
         control: Mutex::new(Some(control)),
     })
 }

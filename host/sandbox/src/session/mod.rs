@@ -23,7 +23,7 @@ mod watchdog;
 
 use std::sync::Arc;
 
-use lockgate_trust::Grants;
+use lockgate_trust::{Granted, Grants};
 use lockgate_types::Attributes;
 use tokio::runtime::Handle;
 
@@ -114,6 +114,13 @@ impl Session {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         Canceller { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What was granted and has not been used so far. Folders, clock and random numbers are used inside the worker, which is
+    /// taken at its word.
+    #[must_use]
+    pub fn unused(&self) -> Vec<Granted> {
+        self.shared.unused()
     }
 
     /// Number of the worker process, while it runs.

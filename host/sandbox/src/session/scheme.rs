@@ -52,6 +52,11 @@ pub fn respond(
     Ok(answer)
 }
 
+/// Whether an answer of the scheme shows the secret to the plugin.
+pub fn reveals(scheme: &str) -> bool {
+    scheme == "caching_sha2_password_full"
+}
+
 fn nonce<'a>(challenge: &Challenge<'a>, length: usize) -> Result<&'a [u8], Failure> {
     if challenge.bytes.len() == length {
         return Ok(challenge.bytes);

@@ -1,8 +1,11 @@
 //! What the instances of one session have in common, and how the session ends.
 
+use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use lockgate_trust::Granted;
 
 use super::Observer;
 use super::credential::Credentials;
@@ -26,6 +29,9 @@ pub struct Shared {
     pub watchdog: Watchdog,
     pub net: Net,
     pub credentials: Credentials,
+    /// What was granted, and of that what was used.
+    pub granted: BTreeSet<Granted>,
+    pub used: Mutex<BTreeSet<Granted>>,
     /// None once the session is closed.
     pub control: Mutex<Option<FrameSocket>>,
 }
@@ -37,6 +43,19 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// Remembers that something was used. What was not granted cannot have been.
+    pub fn note_use(&self, granted: Granted) {
+        if self.granted.contains(&granted) {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(granted);
+        }
+    }
+
+    /// What was granted and never used.
+    pub fn unused(&self) -> Vec<Granted> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        self.granted.difference(&used).cloned().collect()
+    }
+
     /// Tells the worker to bring up an instance on `lane`.
     pub fn open_lane(&self, lane: BorrowedFd<'_>) -> Result<(), ProtocolError> {
         self.tell(&Control::OpenLane, &[lane])

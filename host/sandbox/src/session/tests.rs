@@ -84,6 +84,8 @@ fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
         process,
         net: Net::new(&grants, runtime.handle().clone()).unwrap(),
         credentials: Credentials::new(&grants, runtime.handle().clone()),
+        granted: Default::default(),
+        used: Mutex::default(),
         control: Mutex::new(Some(control)),
     })
 }

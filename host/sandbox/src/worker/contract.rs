@@ -1,16 +1,24 @@
 //! Joins a component to what the host offers, or says in one sentence why that cannot be done.
 
+use lockgate_trust::{CONTRACT_PACKAGE as PACKAGE, are_compatible};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::{Plugin, PluginPre};
 use super::capability::{archive, net};
 use super::state::State;
+use crate::limits::CONTRACTS;
 
-/// Where all interfaces of the contract come from.
-const PACKAGE: &str = "lockgate:datastore";
-/// The version that this host speaks. Versions with the same first number that is not zero fit each other.
-const VERSION: &str = "0.1.0";
+/// Joins components of one released version of the contract to this host.
+struct Adapter {
+    /// The version; those that fit it (<https://semver.org>) are joined in the same way.
+    version: &'static str,
+    join: fn(&mut Linker<State>) -> wasmtime::Result<()>,
+}
+
+/// One for each of [`CONTRACTS`]. A new version gets a line here and keeps the others.
+const ADAPTERS: [Adapter; 1] = [Adapter { version: "0.1.0", join: join_0_1 }];
+
 /// What the contract imports. `types` only names types.
 const IMPORTS: [&str; 8] =
     ["types", "job", "archive", "net", "files", "credentials", "clock", "random"];
@@ -24,21 +32,19 @@ const WASI: &str = "0.2.";
 /// # Errors
 /// When the component imports something else, was built for another version of the contract, or does not export all of it.
 pub fn link(engine: &Engine, component: &Component) -> Result<PluginPre<State>, String> {
+    let shape = component.component_type();
+    let names: Vec<&str> =
+        shape.imports(engine).chain(shape.exports(engine)).map(|(name, _)| name).collect();
+    let interfaces: Vec<_> = names.iter().filter_map(|name| Interface::parse(name)).collect();
+    let adapter = adapter(&interfaces)?;
     let mut uses_wasi = false;
-    for (name, _) in component.component_type().imports(engine) {
-        uses_wasi |= check_import(name)?;
+    for (name, _) in shape.imports(engine) {
+        uses_wasi |= check_import(name, adapter)?;
     }
-    check_exports(engine, component)?;
+    check_exports(&interfaces, adapter)?;
     let linked = || {
         let mut linker = Linker::new(engine);
-        Plugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state: &mut State| {
-            state.host_calls += 1;
-            state
-        })?;
-        linker.allow_shadowing(true);
-        archive::write_without_copy(&mut linker)?;
-        net::write_without_copy(&mut linker)?;
-        linker.allow_shadowing(false);
+        (adapter.join)(&mut linker)?;
         if uses_wasi {
             wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         }
@@ -47,62 +53,76 @@ pub fn link(engine: &Engine, component: &Component) -> Result<PluginPre<State>, 
     linked().map_err(|error: wasmtime::Error| format!("{error:#}"))
 }
 
+fn join_0_1(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    Plugin::add_to_linker::<_, HasSelf<State>>(linker, |state: &mut State| {
+        state.host_calls += 1;
+        state
+    })?;
+    linker.allow_shadowing(true);
+    archive::write_without_copy(linker)?;
+    net::write_without_copy(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The one that fits every interface of the contract.
+fn adapter(interfaces: &[Interface<'_>]) -> Result<&'static Adapter, String> {
+    let versions = interfaces
+        .iter()
+        .filter(|interface| interface.package == PACKAGE)
+        .map(|interface| interface.version.unwrap_or("no version"));
+    let mut found: Option<&Adapter> = None;
+    for built_for in versions {
+        let adapter = ADAPTERS.iter().find(|it| are_compatible(it.version, built_for));
+        let Some(adapter) = adapter else {
+            let spoken = CONTRACTS.join(" and ");
+            return Err(format!(
+                "it was built for {PACKAGE} {built_for}, and this host speaks {spoken}"
+            ));
+        };
+        match found {
+            Some(first) if first.version != adapter.version => {
+                return Err(format!(
+                    "it mixes versions {} and {built_for} of {PACKAGE}",
+                    first.version
+                ));
+            }
+            _ => found = Some(adapter),
+        }
+    }
+    // Without any interface it is told below which ones are missing.
+    found.or(ADAPTERS.first()).ok_or_else(|| format!("it has no interface of {PACKAGE}"))
+}
+
 /// Whether the import is WASI's.
-fn check_import(name: &str) -> Result<bool, String> {
-    let Some(import) = Interface::parse(name) else {
-        return Err(format!("it imports {name:?}, which is not part of {PACKAGE} {VERSION}"));
-    };
+fn check_import(name: &str, adapter: &Adapter) -> Result<bool, String> {
+    let foreign =
+        || format!("it imports {name:?}, which is not part of {PACKAGE} {}", adapter.version);
+    let import = Interface::parse(name).ok_or_else(foreign)?;
     if import.package.starts_with("wasi:") {
         return match import.version {
             Some(version) if version.starts_with(WASI) => Ok(true),
             _ => Err(format!("it imports {name:?}; of WASI only the versions {WASI}x are offered")),
         };
     }
-    check_version(&import)?;
-    if import.package == PACKAGE && IMPORTS.contains(&import.name) {
-        return Ok(false);
-    }
-    Err(format!("it imports {name:?}, which is not part of {PACKAGE} {VERSION}"))
+    let is_known = import.package == PACKAGE && IMPORTS.contains(&import.name);
+    if is_known { Ok(false) } else { Err(foreign()) }
 }
 
-fn check_exports(engine: &Engine, component: &Component) -> Result<(), String> {
-    let mut missing = EXPORTS.to_vec();
-    for (name, _) in component.component_type().exports(engine) {
-        if let Some(export) = Interface::parse(name).filter(|it| it.package == PACKAGE) {
-            check_version(&export)?;
-            missing.retain(|wanted| *wanted != export.name);
-        }
-    }
+fn check_exports(interfaces: &[Interface<'_>], adapter: &Adapter) -> Result<(), String> {
+    let is_there =
+        |wanted: &&&str| interfaces.iter().any(|it| it.package == PACKAGE && it.name == **wanted);
+    let missing: Vec<&str> = EXPORTS.iter().filter(|wanted| !is_there(wanted)).copied().collect();
     match missing.as_slice() {
         [] => Ok(()),
-        names => Err(format!("it does not export {} of {PACKAGE} {VERSION}", names.join(", "))),
-    }
-}
-
-fn check_version(interface: &Interface<'_>) -> Result<(), String> {
-    if interface.package != PACKAGE {
-        return Ok(());
-    }
-    let built_for = interface.version.unwrap_or("no version");
-    if compatible(built_for) == compatible(VERSION) {
-        return Ok(());
-    }
-    Err(format!("it was built for {PACKAGE} {built_for}, and this host speaks {VERSION}"))
-}
-
-/// The part of a version that must be equal: up to the first number that is not zero (<https://semver.org>, rules 4 and 8).
-fn compatible(version: &str) -> &str {
-    let mut end = 0;
-    for number in version.split('.') {
-        end += number.len() + 1;
-        if number != "0" {
-            break;
+        names => {
+            Err(format!("it does not export {} of {PACKAGE} {}", names.join(", "), adapter.version))
         }
     }
-    version.get(..end.saturating_sub(1)).unwrap_or(version)
 }
 
 /// `package/name@version`.
+#[derive(Debug)]
 struct Interface<'a> {
     package: &'a str,
     name: &'a str,
@@ -125,12 +145,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_breaking_versions_are_told_apart() {
-        assert_eq!(compatible("0.1.0"), compatible("0.1.7"));
-        assert_ne!(compatible("0.1.0"), compatible("0.2.0"));
-        assert_ne!(compatible("0.1.0"), compatible("0.10.0"));
-        assert_eq!(compatible("1.2.3"), compatible("1.9.0"));
-        assert_ne!(compatible("1.0.0"), compatible("2.0.0"));
-        assert_ne!(compatible("no version"), compatible("0.1.0"));
+    fn every_version_that_is_spoken_has_its_adapter() {
+        let versions: Vec<&str> = ADAPTERS.iter().map(|adapter| adapter.version).collect();
+        assert_eq!(versions, CONTRACTS);
+    }
+
+    #[test]
+    fn an_unknown_version_is_named_beside_the_known_ones() {
+        let import = Interface::parse("lockgate:datastore/job@0.2.0").unwrap();
+        let error = adapter(&[import]).err().unwrap();
+        assert_eq!(error, "it was built for lockgate:datastore 0.2.0, and this host speaks 0.1.0");
     }
 }

@@ -10,7 +10,7 @@ use super::call;
 use super::fault::{Fault, LaneLost};
 use super::state::{Grants, Lane, State};
 use super::stop;
-use crate::limits::{EPOCH, HANDLES_MAX, HOSTCALL_BYTES_MAX, Limits};
+use crate::limits::{EPOCH, HOSTCALL_BYTES_MAX, Limits};
 use crate::protocol::{Call, FrameSocket, FromWorker, Level, ProtocolError, Stop, ToWorker, Value};
 
 /// How often, within the time that a plugin may compute, it is looked whether it called the host.
@@ -65,7 +65,7 @@ fn store(loaded: &Loaded, lane: Lane) -> Store<State> {
     let mut store = Store::new(&loaded.engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-    store.set_max_component_handles(HANDLES_MAX);
+    store.set_max_component_handles(loaded.limits.handles as usize);
     let epochs = u64::try_from(EPOCH.as_millis()).unwrap_or(1).max(1);
     let slice = loaded.limits.busy_ms.div_ceil(epochs).div_ceil(CHECKS).max(1);
     store.set_epoch_deadline(slice);

@@ -23,8 +23,8 @@ use std::io::stdin;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use wasmtime::Engine;
@@ -191,6 +191,7 @@ fn start(
         clock: start.clock,
         random: start.random,
         config: start.config,
+        used: Mutex::default(),
         cancelled: AtomicBool::new(false),
     };
     let loaded = runtime::engine().and_then(|engine| {

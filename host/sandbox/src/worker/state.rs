@@ -1,10 +1,12 @@
 //! What one instance has: its lane to the host, its handles, its counters.
 
+use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lockgate_trust::Granted;
 use lockgate_types::Failure;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,7 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::fault::{Fault, LaneLost, Reply};
 use super::folder::{Folder, Owners};
 use super::limiter::Limiter;
-use crate::limits::{CANCEL_POLL, HANDLES_MAX, Limits, RANDOM_BYTES_MAX};
+use crate::limits::{CANCEL_POLL, Limits, RANDOM_BYTES_MAX};
 use crate::protocol::{
     Answer, Endpoint, FrameSocket, FromWorker, ProtocolError, Question, ToWorker,
 };
@@ -33,6 +35,8 @@ pub struct Grants {
     pub random: bool,
     /// What `job.config` answers.
     pub config: String,
+    /// What was used at least once, so that the host is told once.
+    pub used: Mutex<BTreeSet<Granted>>,
     /// Set once, when the operator stops the run.
     pub cancelled: AtomicBool,
 }
@@ -110,7 +114,7 @@ impl State {
     /// Of a new instance.
     pub fn new(grants: Arc<Grants>, lane: Lane, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
+        table.set_max_capacity(limits.handles as usize);
         Self {
             grants,
             lane,
@@ -155,6 +159,17 @@ impl State {
         let mut socket = self.lane.socket();
         socket.send(message, &[])?;
         Ok(socket.flush()?)
+    }
+
+    /// Tells the host the first time that something granted is used in this worker; the host reports the rest as unused.
+    pub fn note_use(&self, granted: Granted) -> Reply<()> {
+        let mut used = self.grants.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.contains(&granted) {
+            return Ok(());
+        }
+        used.insert(granted.clone());
+        drop(used);
+        self.tell(&FromWorker::Used(granted), &[])
     }
 
     /// Asks the host and waits for the answer.

@@ -91,3 +91,57 @@ fn a_flood_of_log_lines_is_cut_off_and_counted() {
     assert!(lines.len() < 300, "{}", lines.len());
     assert!(lines.last().unwrap().contains("dropped"), "{:?}", lines.last());
 }
+
+#[test]
+fn what_was_granted_and_never_used_is_known_afterwards() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().display().to_string();
+    let given = grants(&format!(
+        "clock = true\nrandom = true\nendpoints.name = {{ address = '127.0.0.1:1' }}\n\
+         folders.name = {{ path = '{folder}' }}\nfolders.other = {{ path = '{folder}' }}\n\
+         credentials.name = {{ principal = 'p', secret-variable = 'X', reveal = true }}"
+    ));
+    let text = |session: &lockgate_sandbox::Session| -> Vec<String> {
+        session.unused().iter().map(ToString::to_string).collect()
+    };
+    let check = "(call $now (i32.const 1024))
+        (call $open-file (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4) (i32.const 1024))
+        (call $connect (i32.const 512) (i32.const 4) (i32.const 1024))
+        (i32.const 8192)";
+    let bodies = Bodies { items: r#"(data (i32.const 512) "name")"#, check, ..Bodies::default() };
+    let session = stage.session(bodies, &given, Limits::default());
+    assert_eq!(text(&session).len(), 7);
+    session.instance("health").unwrap().check().unwrap();
+    // The connection was refused by the other side, so it has not been of use.
+    assert_eq!(
+        text(&session),
+        [
+            "random",
+            "endpoints.name",
+            "folders.other",
+            "credentials.name",
+            "credentials.name.reveal"
+        ]
+    );
+    session.close();
+}
+
+#[test]
+fn a_plugin_holds_no_more_handles_than_it_may() {
+    let stage = Stage::new();
+    let check = "(loop $l
+            (call $open-credential (i32.const 512) (i32.const 4) (i32.const 1024))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.and (i32.lt_u (local.get $i) (i32.const 50)) (i32.eqz (i32.load8_u (i32.const 1024))))))
+        (local.get $i) (call $say (i32.const 512) (i32.const 4)) (drop) (i32.const 8192)";
+    let bodies = Bodies { items: r#"(data (i32.const 512) "name")"#, check, ..Bodies::default() };
+    let given = grants("credentials.name = { principal = 'p', secret-variable = 'X' }");
+    let few = Limits { handles: 8, ..Limits::default() };
+    let session = stage.session(bodies, &given, few);
+    let error = session.instance("health").unwrap().check().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Trap, "{error}");
+    session.close();
+    let session = stage.session(bodies, &given, Limits::default());
+    session.instance("health").unwrap().check().unwrap();
+    session.close();
+}

@@ -10,6 +10,9 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// Version of the contract in the texts below.
+const CONTRACT: &str = "0.1.0";
+
 /// The functions that a test plugin fills in; the others return "ok".
 #[derive(Clone, Copy, Default)]
 pub struct Bodies<'a> {
@@ -23,12 +26,16 @@ pub struct Bodies<'a> {
     pub import: &'a str,
 }
 
-/// Builds a component.
+/// Builds a component for the contract as it is now.
 pub fn component(bodies: Bodies<'_>) -> Vec<u8> {
-    let text = text(bodies);
+    component_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit"), CONTRACT, bodies)
+}
+
+/// Builds a component for the contract in a folder, which has this version.
+pub fn component_of(contract: &Path, version: &str, bodies: Bodies<'_>) -> Vec<u8> {
+    let text = text(bodies).replace(&format!("@{CONTRACT}"), &format!("@{version}"));
     let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut resolve = Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let (package, _) = resolve.push_dir(contract).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true).unwrap();

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lockgate_trust::Granted;
+
 use crate::worker::bindings::lockgate::datastore::clock::Host;
 use crate::worker::fault::{Fault, Reply};
 use crate::worker::state::State;
@@ -28,7 +30,7 @@ impl Host for State {
 fn allow(state: &State, asked: &str) -> Reply<()> {
     state.go_on()?;
     if state.grants.clock {
-        return Ok(());
+        return state.note_use(Granted::Clock);
     }
     Err(Fault::denied(format!(
         "the clock: the plugin asked for {asked}; `clock = true` in the source's grants allows it"

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use lockgate_trust::Granted;
 use lockgate_types::{EntryPath, Failure};
 use ring::digest::{Context, SHA256};
 use wasmtime::component::Resource;
@@ -256,6 +257,9 @@ impl State {
             ))
             .into());
         };
+        if let Some(name) = found.first_use() {
+            self.note_use(Granted::Folder(name))?;
+        }
         Ok((found.clone(), convert::path(path)?))
     }
 }

@@ -1,5 +1,6 @@
 //! `random`: bytes from the operating system, when granted.
 
+use lockgate_trust::Granted;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::limits::RANDOM_BYTES_MAX;
@@ -15,6 +16,7 @@ impl Host for State {
                 "random bytes: the plugin asked for {count}; `random = true` in the source's grants allows it"
             )));
         }
+        self.note_use(Granted::Random)?;
         if count > RANDOM_BYTES_MAX {
             return Err(Fault::other(format!(
                 "{count} random bytes are more than the {RANDOM_BYTES_MAX} that one call gives"

@@ -9,8 +9,9 @@ mod owners;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use lockgate_types::{EntryPath, Failure, Kind, Metadata};
+use lockgate_types::{EntryPath, Failure, Kind, Metadata, Name};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, linkat, mkdirat, mknodat, openat2, statat,
     symlinkat, unlinkat,
@@ -34,6 +35,7 @@ pub struct Folder {
     name: String,
     writable: bool,
     root: OwnedFd,
+    used: AtomicBool,
 }
 
 /// A path inside a folder, for messages.
@@ -72,7 +74,15 @@ impl AsFd for BorrowedOrOwned<'_> {
 impl Folder {
     /// Takes over the descriptor of a folder.
     pub fn new(name: String, writable: bool, root: OwnedFd) -> Self {
-        Self { name, writable, root }
+        Self { name, writable, root, used: AtomicBool::new(false) }
+    }
+
+    /// The folder's name, the first time that this is asked.
+    pub fn first_use(&self) -> Option<Name> {
+        if self.used.load(Ordering::Relaxed) || self.used.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        self.name.parse().ok()
     }
 
     /// As the plugin names it.

@@ -23,7 +23,10 @@ use crate::worker::state::{Activity, Lane, State};
 fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
     let folders = folder.map(|(path, writable)| {
         let root = fs::File::open(path).unwrap().into();
-        Arc::new(Folder::new("data".to_owned(), writable, root))
+        let folder = Folder::new("data".to_owned(), writable, root);
+        // These tests look at what follows the report of the first use.
+        assert!(folder.first_use().is_some() && folder.first_use().is_none());
+        Arc::new(folder)
     });
     let grants = Grants {
         folders: folders.into_iter().collect(),
@@ -33,6 +36,7 @@ fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
         clock: true,
         random: true,
         config: String::new(),
+        used: std::sync::Mutex::default(),
         cancelled: AtomicBool::new(false),
     };
     let (host, worker) = UnixStream::pair().unwrap();
