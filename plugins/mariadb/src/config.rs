@@ -7,10 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
-    /// The endpoint that is the server.
-    pub endpoint: String,
-    /// The credential that is the account.
-    pub credential: String,
     /// Databases and tables to take: `shop`, `shop.orders`, with `*` for any text. Empty for all.
     pub include: Vec<String>,
     /// Databases and tables to leave out, in the same form; stronger than `include`.
@@ -41,8 +37,6 @@ pub enum Lock {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            endpoint: "server".to_owned(),
-            credential: "account".to_owned(),
             include: Vec::new(),
             exclude: Vec::new(),
             users: true,

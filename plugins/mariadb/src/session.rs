@@ -13,6 +13,10 @@ use crate::wire::packet::Packets;
 use crate::wire::text::{Row, read_rows};
 use crate::wire::{Authenticator, Stream};
 
+/// The server and the account, as `plugin.toml` asks for them.
+const ENDPOINT: &str = "server";
+const CREDENTIAL: &str = "account";
+
 /// A day, in seconds: an idle worker waits for others, and a slow repository holds up a result.
 const PATIENCE: &str = "86400";
 
@@ -31,9 +35,9 @@ impl<S: Stream> Session<S> {
     /// # Errors
     /// When any of that fails.
     pub fn open<H: Host<Stream = S>>(host: &H, config: &Config) -> Result<Self, Error> {
-        let account = host.account(&config.credential)?;
-        let encryption = host.encryption(&config.endpoint)?;
-        let stream = host.connect(&config.endpoint)?;
+        let account = host.account(CREDENTIAL)?;
+        let encryption = host.encryption(ENDPOINT)?;
+        let stream = host.connect(ENDPOINT)?;
         Self::start(stream, encryption, &account, config.allow_untested_version)
     }
 

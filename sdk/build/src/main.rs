@@ -1,5 +1,5 @@
 //! Builds plugins into components: compiles each for WebAssembly, turns the core module into a component, and checks that
-//! what it imports is what its `plugin.toml` declares.
+//! what it imports is what its `plugin.toml` asks for, and puts that file into it for the host to read.
 
 mod compile;
 mod component;
@@ -55,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     for folder in folders {
         let manifest = Manifest::read(&folder)?;
         build(&folder, &manifest, &toolchain, arguments)
-            .with_context(|| format!("plugin {}", manifest.name))?;
+            .with_context(|| format!("plugin {}", manifest.declaration.name))?;
     }
     Ok(())
 }
@@ -77,7 +77,10 @@ fn build(
     let component = component::encode(&module)?;
     let imports = component::imports(&component)?;
     manifest.compare(&imports)?;
-    let target = arguments.out.join(format!("{}.wasm", manifest.name));
+    let component = lockgate_trust::embed_declaration(component, &manifest.text);
+    // What the host would refuse is not written at all.
+    lockgate_trust::admit(component.clone())?;
+    let target = arguments.out.join(format!("{}.wasm", manifest.declaration.name));
     // Renamed into place, so that nobody ever loads half a component.
     let unfinished = target.with_extension("wasm.tmp");
     fs::write(&unfinished, &component)
@@ -86,6 +89,9 @@ fn build(
     println!("{}: {} bytes", target.display(), component.len());
     for import in imports {
         println!("  imports {import}");
+    }
+    for sentence in manifest.declaration.sentences() {
+        println!("  {sentence}");
     }
     Ok(())
 }
