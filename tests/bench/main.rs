@@ -54,6 +54,9 @@ fn main() -> Result<()> {
 fn one(rival: &Rival, data: &Path, site: &Path, table: &mut Table) -> Result<()> {
     let folder = site.join(rival.name);
     std::fs::create_dir_all(&folder)?;
+    if let Some(prepare) = &rival.prepare {
+        rival.run(prepare, data, &folder)?;
+    }
     rival.run(&rival.init, data, &folder)?;
     let steps = [
         ("first backup", &rival.backup),

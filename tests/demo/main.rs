@@ -19,24 +19,28 @@ fn main() -> Result<()> {
     let program = std::env::current_exe()?.with_file_name("lockgate");
     let demo = Demo { site: TempDir::new()?, program };
     std::fs::write(demo.path("password"), "correct horse battery staple\n")?;
+    // Empty: a folder needs none. The lock file lies beside it.
+    std::fs::write(demo.path("config.toml"), "")?;
 
-    say("1. Make an encrypted repository on the local disk.");
+    say("1. Pin the plugins that may run: what each may do, and why, in sentences.");
+    demo.lockgate(&["plugin", "lock"])?;
+    say("2. Make an encrypted repository on the local disk.");
     demo.lockgate(&["init"])?;
     say(
-        "2. Back up a folder: a WebAssembly component reads it inside a sandbox that can see nothing else.",
+        "3. Back up a folder: a WebAssembly component reads it inside a sandbox that can see nothing else.",
     );
     let folder_text = folder.display().to_string();
     demo.lockgate(&["backup", "--folder", &folder_text, "--name", "demo"])?;
-    say("3. Again: what has not changed is not read again.");
+    say("4. Again: what has not changed is not read again.");
     demo.lockgate(&["backup", "--folder", &folder_text, "--name", "demo"])?;
-    say("4. Look at what is there.");
+    say("5. Look at what is there.");
     demo.lockgate(&["snapshots"])?;
-    say("5. Restore it elsewhere and compare every name, mode, time and byte.");
+    say("6. Restore it elsewhere and compare every name, mode, time and byte.");
     let restored = demo.path("restored");
     demo.lockgate(&["restore", "latest", "--target", &restored.display().to_string()])?;
     let names = tree::equal(&folder, &restored.join("demo"))?;
     println!("   equal: {names} files and folders");
-    say("6. Read back and verify all that is stored.");
+    say("7. Read back and verify all that is stored.");
     demo.lockgate(&["check", "--read-data"])?;
 
     let kept = demo.site.keep();
@@ -45,12 +49,13 @@ fn main() -> Result<()> {
         "   export LOCKGATE_REPOSITORY=fs:{0}/repository LOCKGATE_PASSWORD_FILE={0}/password",
         kept.display()
     );
+    println!("   export LOCKGATE_CONFIG={}/config.toml", kept.display());
     println!("   export PATH={}:$PATH", demo.program.parent().unwrap_or(Path::new(".")).display());
     println!("   lockgate ls latest             # what a snapshot holds");
     println!(
         "   lockgate show latest           # which plugin wrote it, and what it was allowed to do"
     );
-    println!("   lockgate plugin inspect files  # what a plugin is and what it imports");
+    println!("   lockgate plugin inspect files  # what a plugin may do, why, and who signed it");
     println!("   lockgate restore latest --target /tmp/elsewhere --dry-run");
     println!(
         "\nDatabases, S3 and a configuration file: docs/operating.md. A plugin of your own: sdk/rust/README.md."
@@ -68,7 +73,7 @@ impl Demo {
         println!("   $ lockgate {}", arguments.join(" "));
         let status = Command::new(&self.program)
             .args(arguments)
-            .env_remove("LOCKGATE_CONFIG")
+            .env("LOCKGATE_CONFIG", self.path("config.toml"))
             .env("HOME", self.site.path())
             .env("LOCKGATE_REPOSITORY", format!("fs:{}", self.path("repository").display()))
             .env("LOCKGATE_PASSWORD_FILE", self.path("password"))

@@ -5,3 +5,4 @@ mod interop;
 mod mariadb;
 mod plugins;
 mod troubles;
+mod trust;

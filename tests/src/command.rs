@@ -26,13 +26,13 @@ pub struct Outcome {
 }
 
 impl Lockgate {
-    /// The binary beside the running test, with everything it keeps below `folder`.
+    /// The binary beside the running test, with everything it keeps below `folder` and the built plugins locked.
     ///
     /// # Errors
     /// When the binary is not built.
     pub fn new(folder: &Path, plugins: &Path) -> Result<Self> {
         let set = |name: &str, path: PathBuf| (name.to_owned(), path.display().to_string());
-        Ok(Self {
+        let lockgate = Self {
             program: program()?,
             environment: vec![
                 ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
@@ -42,7 +42,9 @@ impl Lockgate {
                 set("LOCKGATE_PLUGINS", plugins.to_owned()),
                 ("LOCKGATE_PASSWORD".to_owned(), "correct horse".to_owned()),
             ],
-        })
+        };
+        lockgate.ok(&["plugin", "lock"])?;
+        Ok(lockgate)
     }
 
     /// The same with one more variable.

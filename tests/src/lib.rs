@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod command;
+pub mod component;
 pub mod folder;
 pub mod random;
 pub mod site;

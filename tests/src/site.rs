@@ -59,14 +59,17 @@ impl Site {
         self.path(below).display().to_string()
     }
 
-    /// Writes a configuration and gives the `lockgate` that reads it.
+    /// Writes a configuration, locks the plugins that it names, and gives the `lockgate` that reads it.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn configured(&self, configuration: &str) -> Result<Lockgate> {
         let path = self.path("config.toml");
         std::fs::write(&path, configuration)?;
-        Ok(self.lockgate.clone().with("LOCKGATE_CONFIG", path))
+        let lockgate = self.lockgate.clone().with("LOCKGATE_CONFIG", path);
+        // A configuration that is wrong on purpose names no plugins to lock.
+        lockgate.run(&["plugin", "lock"])?;
+        Ok(lockgate)
     }
 
     /// Runs restic on the repository and gives what it printed.

@@ -8,7 +8,7 @@ use lockgate_engine::configuration::{self, Configuration, Secret, Source};
 use lockgate_engine::jail::Isolation;
 use lockgate_engine::repositories::Location;
 use lockgate_engine::{
-    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Result, WorkerCommand,
+    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Result, Trust, WorkerCommand,
 };
 use lockgate_types::Name;
 use tokio::runtime::Runtime;
@@ -126,6 +126,7 @@ impl Context {
         Ok(Host::new(HostOptions {
             runtime: self.runtime.handle().clone(),
             plugins: self.plugin_folder(&program),
+            trust: Trust::open(self.lock_file(), self.configuration.trust.policy())?,
             cache: self.cache.clone().unwrap_or_else(cache_folder).join("code"),
             worker: WorkerCommand {
                 program,
@@ -135,6 +136,17 @@ impl Context {
             observer,
             cancel: self.cancel.clone(),
         }))
+    }
+
+    /// The lock file: where the configuration says, else beside the configuration, which is also where a relative path begins.
+    fn lock_file(&self) -> PathBuf {
+        let configuration = configuration_file(self.configuration_path.as_ref());
+        let folder = configuration.as_ref().and_then(|path| path.parent()).map_or_else(
+            || user_folder("XDG_CONFIG_HOME", ".config").join("lockgate"),
+            Path::to_path_buf,
+        );
+        let named = self.configuration.trust.lock.as_deref();
+        folder.join(named.unwrap_or_else(|| Path::new("plugins.lock")))
     }
 
     fn plugin_folder(&self, program: &Path) -> PathBuf {

@@ -42,11 +42,13 @@ pub const CONFLICT: Exit = exit(20, "the target is not empty, or exists already"
 pub const PLUGIN_STOPPED: Exit = exit(21, "the plugin trapped, hung, or used up more than it may");
 pub const NOT_CONTAINED: Exit =
     exit(22, "this machine cannot contain plugins, and `--isolation=reduced` was not given");
+pub const UNTRUSTED: Exit =
+    exit(23, "the plugin is not the one that was locked, or its signatures do not suffice");
 pub const INTERRUPTED: Exit = exit(130, "stopped by the operator");
 
 /// All of them, for the documentation.
 #[cfg(test)]
-const ALL: [Exit; 18] = [
+const ALL: [Exit; 19] = [
     OK,
     FAILED,
     USAGE,
@@ -64,6 +66,7 @@ const ALL: [Exit; 18] = [
     CONFLICT,
     PLUGIN_STOPPED,
     NOT_CONTAINED,
+    UNTRUSTED,
     INTERRUPTED,
 ];
 
@@ -84,6 +87,7 @@ pub fn code(error: &Error) -> Exit {
         ErrorKind::Conflict => CONFLICT,
         ErrorKind::PluginStopped => PLUGIN_STOPPED,
         ErrorKind::Isolation => NOT_CONTAINED,
+        ErrorKind::Untrusted => UNTRUSTED,
         ErrorKind::Interrupted => INTERRUPTED,
         _ => FAILED,
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::output;
+
 /// Bytes with a binary unit and three digits, for example `1.50 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -46,6 +48,18 @@ pub fn duration(duration: Duration) -> String {
 /// "1 part", "2 parts".
 pub fn plural(number: u64, word: &str) -> String {
     format!("{} {word}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// As text, for JSON.
+pub fn texts<T: std::fmt::Display>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+/// Tells which grants a run did not need.
+pub fn note_unused(unused: &[lockgate_engine::Granted]) {
+    if !unused.is_empty() {
+        output::note(format!("granted and not used: {}", texts(unused).join(", ")));
+    }
 }
 
 #[cfg(test)]

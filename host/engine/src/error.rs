@@ -37,6 +37,8 @@ pub enum ErrorKind {
     PluginStopped,
     /// The machine lacks a layer of the jail that plugins run in.
     Isolation,
+    /// The plugin is not the one that was locked, or its signatures do not suffice.
+    Untrusted,
     /// The operator stopped the run.
     Interrupted,
     /// Anything else.

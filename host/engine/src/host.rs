@@ -7,12 +7,13 @@ use lockgate_trust::Grants;
 use tokio::runtime::Handle;
 
 use crate::progress::{Observe, PluginObserver};
-use crate::{Cancel, Plugin, Plugins, Result};
+use crate::{Cancel, Plugin, Plugins, Result, Trust};
 
 /// What every run needs from the machine that it runs on.
 pub struct Host {
     pub(crate) runtime: Handle,
     pub(crate) plugins: Plugins,
+    trust: Trust,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) cancel: Cancel,
     cache: CodeCache,
@@ -25,6 +26,8 @@ pub struct HostOptions {
     pub runtime: Handle,
     /// Folder with the components.
     pub plugins: PathBuf,
+    /// Which of them may run.
+    pub trust: Trust,
     /// Folder for compiled code.
     pub cache: PathBuf,
     /// How a worker process is started.
@@ -40,7 +43,7 @@ pub(crate) struct Launch<'a> {
     /// Who it is for, as messages call it.
     pub name: String,
     pub grants: &'a Grants,
-    pub limits: &'a Limits,
+    pub limits: Limits,
     pub config: String,
 }
 
@@ -51,6 +54,7 @@ impl Host {
         Self {
             runtime: options.runtime,
             plugins: Plugins::new(options.plugins),
+            trust: options.trust,
             observer: options.observer,
             cancel: options.cancel,
             cache: CodeCache::new(options.cache),
@@ -64,6 +68,28 @@ impl Host {
         &self.plugins
     }
 
+    /// Which plugins may run here.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The same, to change it.
+    pub fn trust_mut(&mut self) -> &mut Trust {
+        &mut self.trust
+    }
+
+    /// Finds a plugin and decides whether it may run. Starts nothing.
+    ///
+    /// # Errors
+    /// When it is not there, is not the one that was locked, or was built for another version of the contract.
+    pub fn admit(&self, plugin: &str) -> Result<Plugin> {
+        let plugin = self.plugins.find(plugin)?;
+        self.trust.check(&plugin)?;
+        plugin.check_contract()?;
+        Ok(plugin)
+    }
+
     /// Starts a worker process for `plugin`.
     pub(crate) fn launch(&self, plugin: &Plugin, launch: Launch<'_>) -> Result<Session> {
         let compiled = self.cache.load(&plugin.admitted, &self.worker)?;
@@ -71,7 +97,7 @@ impl Host {
             plugin: &compiled,
             name: launch.name,
             grants: launch.grants,
-            limits: launch.limits.clone(),
+            limits: launch.limits,
             config: launch.config,
             observer: Arc::new(PluginObserver(Arc::clone(&self.observer))),
             runtime: self.runtime.clone(),
@@ -93,15 +119,14 @@ impl Host {
     /// When it cannot be compiled or run.
     pub fn describe(&self, plugin: &Plugin) -> Result<lockgate_types::Descriptor> {
         let (grants, limits) = (Grants::default(), Limits::default());
-        let name = plugin.name.clone();
-        let session = self.launch(
-            plugin,
-            Launch { name, grants: &grants, limits: &limits, config: "{}".to_owned() },
-        )?;
+        let name = plugin.name.to_string();
+        let session =
+            self.launch(plugin, Launch { name, grants: &grants, limits, config: "{}".to_owned() })?;
         let mut instance: Instance = session.instance("describe")?;
         let descriptor = instance.describe()?;
         drop(instance);
         session.close();
+        plugin.check_descriptor(&descriptor)?;
         Ok(descriptor)
     }
 }

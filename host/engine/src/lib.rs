@@ -18,13 +18,20 @@ mod plugins;
 mod progress;
 pub mod repositories;
 pub mod restore;
+mod signing;
+mod trust;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, HostOptions};
 pub use lockgate_sandbox::{Level, WorkerCommand, jail, worker_main};
+pub use lockgate_trust::{
+    Changes, Granted, KeyId, Locked, Policy, PublicKey, Refusal, Root, Rule, Signature, Signer,
+};
 pub use manifest::{
     IsolationRecord, MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest,
 };
-pub use plugins::{Plugin, Plugins};
+pub use plugins::{Plugin, Plugins, SIGNATURES_ENDING, signatures_path};
 pub use progress::{Event, Observe, Progress, Totals};
+pub use signing::{new_key, sign};
+pub use trust::{Review, Trust, refused};

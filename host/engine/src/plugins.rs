@@ -2,8 +2,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use lockgate_trust::{Admitted, COMPONENT_BYTES_MAX, admit};
-use lockgate_types::Name;
+use lockgate_sandbox::CONTRACTS;
+use lockgate_trust::{
+    Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX, Signatures, admit,
+    are_compatible,
+};
+use lockgate_types::{Descriptor, Name};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -14,12 +18,80 @@ pub struct Plugins {
 
 /// A component that was found and admitted.
 pub struct Plugin {
-    /// The file's name without its ending.
-    pub name: String,
+    /// As it calls itself.
+    pub name: Name,
     /// Where it is.
     pub path: PathBuf,
     /// Its bytes and digest.
     pub admitted: Admitted,
+    /// What it says of itself and asks for.
+    pub declaration: Declaration,
+    /// What lies beside it; none when there is no signature file.
+    pub signatures: Option<Signatures>,
+}
+
+/// What a component's file name gets for the name of its signature file.
+pub const SIGNATURES_ENDING: &str = ".sig";
+
+/// The signature file that belongs to a component's file.
+#[must_use]
+pub fn signatures_path(component: &Path) -> PathBuf {
+    let mut path = component.as_os_str().to_owned();
+    path.push(SIGNATURES_ENDING);
+    path.into()
+}
+
+impl Plugin {
+    /// The lock entry that would pin it, without looking at signatures.
+    #[must_use]
+    pub fn unsigned_entry(&self) -> lockgate_trust::Locked {
+        self.candidate().entry(&[])
+    }
+
+    pub(crate) fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            admitted: &self.admitted,
+            declaration: &self.declaration,
+            signatures: self.signatures.as_ref(),
+        }
+    }
+
+    /// Whether this program speaks the contract that the plugin was built for.
+    ///
+    /// # Errors
+    /// With both versions.
+    pub fn check_contract(&self) -> Result<()> {
+        let built_for = self.admitted.contract.as_deref().unwrap_or("no version");
+        if CONTRACTS.iter().any(|spoken| are_compatible(spoken, built_for)) {
+            return Ok(());
+        }
+        let message = format!(
+            "plugin {} {} was built for version {built_for} of the contract, and this lockgate speaks {}",
+            self.name,
+            self.declaration.version,
+            CONTRACTS.join(" and ")
+        );
+        Err(Error::new(ErrorKind::Unsupported, message)
+            .with_hint("install a release of the plugin for that version, or a lockgate that speaks the plugin's"))
+    }
+
+    /// Whether the running plugin says the same of itself as its `plugin.toml`.
+    pub(crate) fn check_descriptor(&self, descriptor: &Descriptor) -> Result<()> {
+        let declared = &self.declaration;
+        if descriptor.name == declared.name.as_str()
+            && descriptor.version == declared.version.to_string()
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Untrusted,
+            format!(
+                "plugin {} {} calls itself {:?} {:?} once it runs",
+                declared.name, declared.version, descriptor.name, descriptor.version
+            ),
+        )
+        .with_hint("its author has to correct plugin.toml"))
+    }
 }
 
 impl Plugins {
@@ -69,7 +141,15 @@ impl Plugins {
                 "`lockgate plugin list` shows what is installed; --plugins names another folder",
             ));
         }
-        load(&path)
+        let plugin = load(&path)?;
+        if plugin.name != name {
+            return Err(Error::new(
+                ErrorKind::Untrusted,
+                format!("plugin {name}: {} calls itself {}", path.display(), plugin.name),
+            )
+            .with_hint("put the right component back, or name this one by its path"));
+        }
+        Ok(plugin)
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Error {
@@ -85,13 +165,33 @@ fn load(path: &Path) -> Result<Plugin> {
     let unusable = |cause: String| {
         Error::new(ErrorKind::Configuration, format!("plugin {}: {cause}", path.display()))
     };
-    let file = fs::File::open(path).map_err(|error| unusable(error.to_string()))?;
-    let mut component = Vec::new();
-    let limit = u64::try_from(COMPONENT_BYTES_MAX).unwrap_or(u64::MAX);
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut component)
-        .map_err(|error| unusable(error.to_string()))?;
-    let admitted = admit(component).map_err(|error| unusable(error.to_string()))?;
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Plugin { name, path: path.to_owned(), admitted })
+    let component = read(path, COMPONENT_BYTES_MAX).map_err(|error| unusable(error.to_string()))?;
+    let mut admitted = admit(component).map_err(|error| unusable(error.to_string()))?;
+    let declaration = admitted.declaration.take().ok_or_else(|| {
+        unusable(
+            "the component carries no plugin.toml, so nobody knows what it asks for".to_owned(),
+        )
+        .with_hint("build it with lockgate-build")
+    })?;
+    let beside = signatures_path(path);
+    let signatures = match read(&beside, SIGNATURES_BYTES_MAX) {
+        Ok(bytes) => Some(Signatures::parse(&bytes).map_err(|error| unreadable(&beside, &error))?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unreadable(&beside, &error)),
+    };
+    let name = declaration.name.clone();
+    Ok(Plugin { name, path: path.to_owned(), admitted, declaration, signatures })
+}
+
+fn unreadable(signatures: &Path, cause: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Untrusted, format!("signature file {}: {cause}", signatures.display()))
+        .with_hint("get the signature file again, from the same release as the component")
+}
+
+/// The whole file, and one byte more than allowed when it is longer.
+fn read(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

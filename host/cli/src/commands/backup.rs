@@ -163,6 +163,7 @@ fn print(context: &Context, report: &BackupReport) {
             "partial": report.is_partial(),
             "isolation": manifest.plugin.isolation,
             "findings": report.findings,
+            "unused_grants": words::texts(&report.unused),
         });
         output::message("summary", body);
         return;
@@ -170,6 +171,7 @@ fn print(context: &Context, report: &BackupReport) {
     for finding in &report.findings {
         output::note(format!("{}: {}", finding.code, finding.message));
     }
+    words::note_unused(&report.unused);
     let parts = words::plural(u64::try_from(manifest.parts.len()).unwrap_or(u64::MAX), "part");
     output::line(format!(
         "snapshot {} of {}: {parts}, {} items, {} ({} new, {} stored) in {}",

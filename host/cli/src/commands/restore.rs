@@ -151,6 +151,7 @@ fn print_report(json: bool, report: &RestoreReport) {
             "seconds": report.duration.as_secs_f64(),
             "isolation": report.isolation,
             "findings": report.findings,
+            "unused_grants": words::texts(&report.unused),
         });
         output::message("summary", body);
         return;
@@ -158,6 +159,7 @@ fn print_report(json: bool, report: &RestoreReport) {
     for finding in &report.findings {
         output::note(format!("{}: {}", finding.code, finding.message));
     }
+    words::note_unused(&report.unused);
     let parts = words::plural(u64::try_from(report.parts.len()).unwrap_or(u64::MAX), "part");
     // A part has a fingerprint when its plugin computed one, which the configuration may leave out.
     let fingerprints = match compared {

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_repository::{Repository, Snapshot, WriteOptions, Writer};
-use lockgate_sandbox::{Instance, Session};
+use lockgate_sandbox::{Instance, Limits, Session};
+use lockgate_trust::{Granted, Grants};
 use lockgate_types::{BackupPlan, BackupRequest, Descriptor, Finding, Name, Outcome};
 
 use crate::configuration::Source;
 use crate::host::Launch;
 use crate::progress::{Event, Progress, with_ticker};
+use crate::trust::both_sides;
 use crate::{Error, ErrorKind, Host, Manifest, Plugin, Result};
 
 use parent::Parent;
@@ -54,6 +56,8 @@ pub struct BackupReport {
     pub written: Written,
     /// What the plugin noticed while it ended.
     pub findings: Vec<Finding>,
+    /// What was granted and not used: the configuration could give less.
+    pub unused: Vec<Granted>,
     /// The snapshot that unchanged entries were compared with.
     pub parent: Option<lockgate_types::Digest>,
     /// From the first stage to the last.
@@ -96,6 +100,7 @@ struct Run<'a> {
     host: &'a Host,
     job: &'a BackupJob<'a>,
     plugin: &'a Plugin,
+    grants: &'a Grants,
     session: &'a Session,
     writer: &'a Arc<Writer>,
     parent: Option<Parent>,
@@ -111,17 +116,28 @@ pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
     host.observer.event(&Event::Stage("plan"));
     let parent = if job.force { None } else { plan::parent(host, job)? };
     host.observer.event(&Event::Stage("admit"));
-    let plugin = host.plugins.find(&job.source.plugin)?;
+    let plugin = host.admit(&job.source.plugin)?;
+    // A backup has no business changing what it saves.
+    let given = job.source.grants().read_only();
+    let (grants, limits) = both_sides(&plugin, job.name.as_str(), &given, &job.source.limits)?;
     host.observer.event(&Event::Stage("launch"));
-    let session = launch(host, job, &plugin)?;
+    let session = launch(host, job, &plugin, (&grants, limits))?;
     let canceller = session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
     let writer = Arc::new(host.runtime.block_on(job.repository.writer(job.write.clone()))?);
 
     let parent_id = parent.as_ref().map(|parent| parent.snapshot.id);
     let progress = Arc::new(Progress::default());
-    let run =
-        Run { host, job, plugin: &plugin, session: &session, writer: &writer, parent, progress };
+    let run = Run {
+        host,
+        job,
+        plugin: &plugin,
+        grants: &grants,
+        session: &session,
+        writer: &writer,
+        parent,
+        progress,
+    };
     let exported = with_ticker(&host.observer, &run.progress, || run.export_all());
     drop(run);
 
@@ -130,22 +146,21 @@ pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
         Err(error) => Err(abort(host, writer, error)),
     };
     drop(listening);
+    let unused = session.unused();
     session.close();
     let (snapshot, manifest, written, findings) = finished?;
     let duration = started.elapsed();
-    Ok(BackupReport { snapshot, manifest, written, findings, parent: parent_id, duration })
+    Ok(BackupReport { snapshot, manifest, written, findings, unused, parent: parent_id, duration })
 }
 
-fn launch(host: &Host, job: &BackupJob<'_>, plugin: &Plugin) -> Result<Session> {
-    let mut grants = job.source.grants();
-    // A backup has no business changing what it saves.
-    grants.folders.values_mut().for_each(|folder| folder.access = lockgate_trust::Access::Read);
-    let launch = Launch {
-        name: job.name.to_string(),
-        grants: &grants,
-        limits: &job.source.limits,
-        config: job.source.config_json(),
-    };
+fn launch(
+    host: &Host,
+    job: &BackupJob<'_>,
+    plugin: &Plugin,
+    (grants, limits): (&Grants, Limits),
+) -> Result<Session> {
+    let launch =
+        Launch { name: job.name.to_string(), grants, limits, config: job.source.config_json() };
     host.launch(plugin, launch)
 }
 
@@ -160,6 +175,7 @@ impl Run<'_> {
     fn export_all(&self) -> Result<Exported> {
         let mut coordinator = self.session.instance("coordinator")?;
         let descriptor = coordinator.describe()?;
+        self.plugin.check_descriptor(&descriptor)?;
         self.stage("begin")?;
         let request = BackupRequest {
             parts: self.job.parts.clone(),

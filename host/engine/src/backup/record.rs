@@ -20,7 +20,7 @@ pub(super) fn manifest(
             name: descriptor.name.clone(),
             version: descriptor.version.clone(),
             digest: run.plugin.admitted.digest,
-            grants: grants_in_words(&run.job.source.grants()),
+            grants: grants_in_words(run.grants),
             isolation: Some(IsolationRecord::new(run.session.jail())),
         },
         consistency: descriptor.consistency.clone(),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use lockgate_sandbox::Limits;
 use lockgate_sandbox::jail::Isolation;
-use lockgate_trust::{CredentialGrant, EndpointGrant, FolderGrant, Grants};
+use lockgate_trust::{CredentialGrant, EndpointGrant, FolderGrant, Grants, Policy, Root, Rule};
 use lockgate_types::Name;
 use serde::Deserialize;
 
@@ -25,10 +25,32 @@ pub struct Configuration {
     pub plugins: Option<PathBuf>,
     /// What to do when the machine lacks a layer of the jail: `full` (refuse) or `reduced`.
     pub isolation: Option<Isolation>,
+    /// Which plugins may run.
+    pub trust: Trust,
     /// Where backups are kept, by name.
     pub repositories: BTreeMap<Name, Repository>,
     /// What is backed up, by name.
     pub sources: BTreeMap<Name, Source>,
+}
+
+/// Which plugins may run: where the lock file is, and whose signatures are demanded.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Trust {
+    /// The lock file; beside the configuration when it is not absolute.
+    pub lock: Option<PathBuf>,
+    /// How many of the keys must have signed each plugin.
+    pub signatures: Rule,
+    /// Public keys that are trusted, by names of the operator's.
+    pub keys: BTreeMap<Name, Root>,
+}
+
+impl Trust {
+    /// Whose signatures are demanded.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { rule: self.signatures, roots: self.keys.clone() }
+    }
 }
 
 /// Where backups are kept.

@@ -50,6 +50,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
 
 fn review(text: &str, configuration: &Configuration) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
+    let policy = configuration.trust.policy().check();
+    mistakes.extend(policy.err().map(|error| at(text, "trust", error.to_string())));
     for (name, repository) in &configuration.repositories {
         let table = format!("repositories.{name}");
         let found = review_repository(repository);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_repository::{Reader, Repository, Snapshot};
 use lockgate_sandbox::{Instance, Session};
+use lockgate_trust::Granted;
 use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
 
 use crate::configuration::Source;
@@ -74,6 +75,8 @@ pub struct RestoreReport {
     pub findings: Vec<Finding>,
     /// What kept the plugin in.
     pub isolation: IsolationRecord,
+    /// What was granted and not used: the configuration could give less.
+    pub unused: Vec<Granted>,
     /// Bytes, entries and parts.
     pub totals: Totals,
     /// From the first stage to the last.
@@ -142,6 +145,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
     let totals = run.progress.totals();
     let isolation = IsolationRecord::new(session.jail());
     drop(listening);
+    let unused = session.unused();
     session.close();
     let (parts, findings) = result?;
     Ok(RestoreReport {
@@ -149,6 +153,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
         parts,
         findings,
         isolation,
+        unused,
         totals,
         duration: started.elapsed(),
     })

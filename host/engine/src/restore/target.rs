@@ -10,6 +10,7 @@ use super::{RestoreJob, Target};
 use crate::configuration::Source;
 use crate::host::Launch;
 use crate::progress::Event;
+use crate::trust::both_sides;
 use crate::{Error, ErrorKind, Host, Result};
 
 /// The plugin that knows folders; it also restores what other plugins and other programs archived, as files.
@@ -51,7 +52,12 @@ fn into_source(
     purpose: Purpose,
 ) -> Result<Placed> {
     host.observer.event(&Event::Stage("admit"));
-    let plugin = host.plugins.find(&source.plugin)?;
+    let plugin = host.admit(&source.plugin)?;
+    let mut given = source.grants();
+    if purpose == Purpose::Preview {
+        given = given.read_only();
+    }
+    let (grants, limits) = both_sides(&plugin, name.as_str(), &given, &source.limits)?;
     if let Some(manifest) = &selected.manifest {
         let archived = &manifest.plugin.name;
         let descriptor = host.describe(&plugin)?;
@@ -67,17 +73,9 @@ fn into_source(
             .with_hint("name a source of the same plugin with --into, or a folder with --target"));
         }
     }
-    let mut grants = source.grants();
-    if purpose == Purpose::Preview {
-        grants.folders.values_mut().for_each(|folder| folder.access = Access::Read);
-    }
     host.observer.event(&Event::Stage("launch"));
-    let launch = Launch {
-        name: name.to_string(),
-        grants: &grants,
-        limits: &source.limits,
-        config: source.config_json(),
-    };
+    let launch =
+        Launch { name: name.to_string(), grants: &grants, limits, config: source.config_json() };
     let session = host.launch(&plugin, launch)?;
     Ok(Placed { session, parallel: usize::try_from(source.parallel).unwrap_or(1) })
 }
@@ -89,7 +87,7 @@ fn into_folder(
     purpose: Purpose,
 ) -> Result<Placed> {
     host.observer.event(&Event::Stage("admit"));
-    let plugin = host.plugins.find(FILES_PLUGIN)?;
+    let plugin = host.admit(FILES_PLUGIN)?;
     let mut folders = BTreeMap::new();
     for part in &selected.parts {
         let id = &part.part.id;
@@ -101,14 +99,11 @@ fn into_folder(
         let access = if purpose == Purpose::Preview { Access::Read } else { Access::ReadWrite };
         folders.insert(name, FolderGrant { path, access });
     }
-    let grants = Grants { folders, ..Grants::default() };
+    let given = Grants { folders, ..Grants::default() };
+    let (grants, limits) = both_sides(&plugin, FILES_PLUGIN, &given, &Limits::default())?;
     host.observer.event(&Event::Stage("launch"));
-    let launch = Launch {
-        name: FILES_PLUGIN.to_owned(),
-        grants: &grants,
-        limits: &Limits::default(),
-        config: "{}".to_owned(),
-    };
+    let launch =
+        Launch { name: FILES_PLUGIN.to_owned(), grants: &grants, limits, config: "{}".to_owned() };
     Ok(Placed { session: host.launch(&plugin, launch)?, parallel: FOLDER_PARALLEL })
 }
 
