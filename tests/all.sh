@@ -4,7 +4,7 @@ set -eu
 sh "$(dirname "$0")/prepare.sh"
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-target=${CARGO_TARGET_DIR:-target}
+target=$(sh tests/target.sh)
 "$target/debug/lockgate-build" tests/hostile/plugin --out "$target/debug/plugins-hostile" --target-dir "$target/plugins"
 "$target/debug/lockgate-servers" install
 cargo fmt --all --check

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 sh tests/prepare.sh
-target=${CARGO_TARGET_DIR:-target}
+target=$(sh tests/target.sh)
 cargo build --locked --release --package lockgate-cli
 mkdir -p "$target/release/plugins" && cp "$target"/debug/plugins/*.wasm "$target/release/plugins/"
 exec "$target/debug/bench" "$target/release/lockgate" "$@"

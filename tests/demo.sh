@@ -3,4 +3,4 @@
 # Usage: sh tests/demo.sh [FOLDER]
 set -eu
 sh "$(dirname "$0")/prepare.sh"
-exec "${CARGO_TARGET_DIR:-$(dirname "$0")/../target}/debug/demo" "$@"
+exec "$(sh "$(dirname "$0")/target.sh")/debug/demo" "$@"
