@@ -21,6 +21,8 @@ pub const DESCRIPTORS_MAX: usize = 128;
 pub const DESCRIPTORS_OPEN_MAX: u64 = 65_536;
 /// Log that one call may write, in bytes; the rest is counted and dropped.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
+/// Refused requests that one call of a plugin may have in the log; the rest is counted.
+pub const REFUSALS_LOGGED_MAX: u64 = 100;
 /// Random bytes in one call.
 pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 /// Entries that one instance may be writing or reading at once.

@@ -162,6 +162,10 @@ pub enum FromWorker {
     Log { level: Level, message: String, fields: Attributes },
     /// `job.progress`.
     Progress { part: String, bytes: u64, items: u64 },
+    /// A function that the host offers was refused to the plugin, which may go on: for the log.
+    Refused { is_denied: bool, text: String },
+    /// This many more were refused than the log takes of one call.
+    RefusedMore(u64),
     /// `archive.create`; the worker chose the number, unused before on this lane.
     Create { writer: u32, entry: Entry },
     /// `archive.writer.write`; followed by `length` raw bytes.

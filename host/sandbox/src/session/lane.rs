@@ -16,7 +16,8 @@ use super::shown::{into_shown, shown};
 use super::watchdog::Watched;
 use crate::error::{Error, ErrorKind, Place};
 use crate::limits::{
-    DATA_BYTES_MAX, DESCRIPTORS_MAX, LOG_BYTES_MAX, LOG_TEXT_BYTES_MAX, START_TIMEOUT,
+    DATA_BYTES_MAX, DESCRIPTORS_MAX, LOG_BYTES_MAX, LOG_TEXT_BYTES_MAX, REFUSALS_LOGGED_MAX,
+    START_TIMEOUT,
 };
 use crate::protocol::{
     Answer, Call, FrameSocket, FromWorker, Level, ProtocolError, Question, ToWorker, Value,
@@ -167,11 +168,13 @@ impl Lane {
         entries: &mut Entries<'_>,
     ) -> Result<Result<Value, crate::protocol::Stop>, Break> {
         let mut log = LogBudget { left: LOG_BYTES_MAX, dropped: 0 };
+        let mut refusals = Refusals::default();
         loop {
             match self.socket.receive()?.ok_or(Break::Lost)? {
                 FromWorker::Ready => return Err("an instance was ready twice".into()),
                 FromWorker::Returned(result) => {
                     log.close(self);
+                    refusals.close(self);
                     return Ok(result);
                 }
                 FromWorker::Log { level, message, fields } => {
@@ -181,6 +184,8 @@ impl Lane {
                     let part = shown(&part, LOG_TEXT_BYTES_MAX);
                     self.shared.observer.progress(&part, bytes, items);
                 }
+                FromWorker::Refused { is_denied, text } => refusals.write(self, is_denied, &text),
+                FromWorker::RefusedMore(count) => refusals.more = count,
                 FromWorker::Create { writer, entry } => entries.create(writer, entry)?,
                 FromWorker::Data { writer, length } => {
                     if length > DATA_BYTES_MAX {
@@ -328,6 +333,33 @@ impl LogBudget {
     fn close(&self, lane: &Lane) {
         if self.dropped > 0 {
             let message = format!("{} more messages were dropped", self.dropped);
+            lane.shared.observer.log(&lane.label, Level::Warn, &message, &Attributes::new());
+        }
+    }
+}
+
+/// What was refused to the plugin during one call. Has a budget of its own, so that a plugin's own log cannot crowd it out.
+#[derive(Default)]
+struct Refusals {
+    written: u64,
+    more: u64,
+}
+
+impl Refusals {
+    fn write(&mut self, lane: &Lane, is_denied: bool, text: &str) {
+        self.written += 1;
+        if self.written > REFUSALS_LOGGED_MAX {
+            return;
+        }
+        let level = if is_denied { Level::Warn } else { Level::Debug };
+        let message = into_shown(format!("refused to the plugin: {text}"), LOG_TEXT_BYTES_MAX);
+        lane.shared.observer.log(&lane.label, level, &message, &Attributes::new());
+    }
+
+    fn close(&self, lane: &Lane) {
+        let more = self.more.max(self.written.saturating_sub(REFUSALS_LOGGED_MAX));
+        if more > 0 {
+            let message = format!("{more} more requests were refused to the plugin");
             lane.shared.observer.log(&lane.label, Level::Warn, &message, &Attributes::new());
         }
     }

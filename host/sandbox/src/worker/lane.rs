@@ -7,10 +7,11 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::bindings::{Plugin, PluginPre};
 use super::call;
+use super::capability::job::trap_only;
 use super::fault::{Fault, LaneLost};
 use super::state::{Grants, Lane, State};
 use super::stop;
-use crate::limits::{EPOCH, HOSTCALL_BYTES_MAX, Limits};
+use crate::limits::{EPOCH, HOSTCALL_BYTES_MAX, Limits, REFUSALS_LOGGED_MAX};
 use crate::protocol::{Call, FrameSocket, FromWorker, Level, ProtocolError, Stop, ToWorker, Value};
 
 /// How often, within the time that a plugin may compute, it is looked whether it called the host.
@@ -117,12 +118,13 @@ fn report_log(state: &mut State) -> wasmtime::Result<()> {
         let dropped = state.call.log_lines_dropped;
         lines.push((Level::Warn, format!("{dropped} more log messages of this call were dropped")));
     }
+    let more = state.call.refusals.saturating_sub(REFUSALS_LOGGED_MAX);
+    if more > 0 {
+        trap_only(state.tell(&FromWorker::RefusedMore(more), &[]))?;
+    }
     for (level, message) in lines {
         let message = FromWorker::Log { level, message, fields: BTreeMap::new() };
-        match state.tell(&message, &[]) {
-            Ok(()) | Err(Fault::Failure(_)) => {}
-            Err(Fault::Trap(error)) => return Err(error),
-        }
+        trap_only(state.tell(&message, &[]))?;
     }
     Ok(())
 }

@@ -101,6 +101,8 @@ pub struct CallState {
     pub number: u64,
     pub log_bytes: usize,
     pub log_lines_dropped: u64,
+    /// Requests that were refused.
+    pub refusals: u64,
     pub progress_flushed: Option<Instant>,
     /// What the plugin said when it panicked.
     pub panic: Option<String>,

@@ -57,7 +57,7 @@ pub fn write_without_copy(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             });
             match reply {
                 Ok(()) => Ok((Ok(()),)),
-                Err(fault) => Ok((Err(wasmtime::Result::from(fault)?),)),
+                Err(fault) => Ok((Err(store.data_mut().refuse(fault)?),)),
             }
         },
     )

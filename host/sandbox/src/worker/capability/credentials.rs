@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::quoted;
+use super::{asked, quoted};
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::credentials::{Host, HostCredential};
 use crate::worker::fault::{Fault, Reply};
@@ -21,8 +21,9 @@ impl Host for State {
         if !self.grants.credentials.contains(&name) {
             let granted = quoted(self.grants.credentials.iter().map(String::as_str));
             return Err(Fault::denied(format!(
-                "credentials: the plugin asked for {name:?} and {granted} is granted; \
-                 `credentials.NAME` in the source's grants allows one"
+                "credentials: the plugin asked for {} and {granted} is granted; \
+                 `credentials.NAME` in the source's grants allows one",
+                asked(&name)
             )));
         }
         match self.ask(Question::OpenCredential { name: name.clone() }, &[])? {

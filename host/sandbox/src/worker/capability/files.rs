@@ -10,7 +10,7 @@ use lockgate_types::{EntryPath, Failure};
 use ring::digest::{Context, SHA256};
 use wasmtime::component::Resource;
 
-use super::quoted;
+use super::{asked, quoted};
 use crate::limits::{LISTING_BYTES_MAX, PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
 use crate::worker::bindings::lockgate::datastore::files::{
     self, Host, HostFile, HostListing, Metadata,
@@ -252,8 +252,9 @@ impl State {
         else {
             let granted = quoted(self.grants.folders.iter().map(|folder| folder.name()));
             return Err(Failure::Denied(format!(
-                "folders: the plugin asked for {folder:?} and {granted} is granted; \
-                 `folders.NAME` in the source's grants allows one"
+                "folders: the plugin asked for {} and {granted} is granted; \
+                 `folders.NAME` in the source's grants allows one",
+                asked(folder)
             ))
             .into());
         };

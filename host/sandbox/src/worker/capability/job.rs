@@ -59,7 +59,7 @@ impl Host for State {
 }
 
 /// A message that is too long to send is no reason to stop.
-fn trap_only(reply: Reply<()>) -> wasmtime::Result<()> {
+pub fn trap_only(reply: Reply<()>) -> wasmtime::Result<()> {
     match reply {
         Ok(()) | Err(Fault::Failure(_)) => Ok(()),
         Err(Fault::Trap(error)) => Err(error),

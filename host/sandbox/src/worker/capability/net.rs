@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
-use super::quoted;
+use super::{asked, quoted};
 use crate::limits::{CANCEL_POLL, CONNECTIONS_MAX, TRANSFER_BYTES_MAX};
 use crate::protocol::{Answer, FromWorker, Question};
 use crate::worker::bindings::lockgate::datastore::net::{
@@ -45,7 +45,7 @@ pub fn write_without_copy(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             store.data_mut().host_calls += 1;
             match store.data().write_all(&connection, data.as_le_slice(&store)) {
                 Ok(()) => Ok((Ok(()),)),
-                Err(fault) => Ok((Err(wasmtime::Result::from(fault)?),)),
+                Err(fault) => Ok((Err(store.data_mut().refuse(fault)?),)),
             }
         },
     )
@@ -152,8 +152,9 @@ impl State {
         if !self.grants.endpoints.iter().any(|granted| granted.name == endpoint) {
             let granted = quoted(self.grants.endpoints.iter().map(|it| it.name.as_str()));
             return Err(Fault::denied(format!(
-                "the network: the plugin asked for {endpoint:?} and {granted} is granted; \
-                 `endpoints.NAME` in the source's grants allows one"
+                "the network: the plugin asked for {} and {granted} is granted; \
+                 `endpoints.NAME` in the source's grants allows one",
+                asked(endpoint)
             )));
         }
         if self.connections < CONNECTIONS_MAX {
