@@ -1,5 +1,8 @@
 use lockgate_types::Failure;
 
+use wasmtime::component::ResourceTableError;
+
+use crate::limits::HANDLES_MAX;
 use crate::protocol::ProtocolError;
 
 use super::bindings::lockgate::datastore::types;
@@ -76,9 +79,14 @@ impl From<ProtocolError> for Fault {
     }
 }
 
-impl From<wasmtime::component::ResourceTableError> for Fault {
-    fn from(error: wasmtime::component::ResourceTableError) -> Self {
-        Self::Trap(error.into())
+impl From<ResourceTableError> for Fault {
+    fn from(error: ResourceTableError) -> Self {
+        match error {
+            ResourceTableError::Full => Self::other(format!(
+                "{HANDLES_MAX} handles are held, which is the most that may be; drop some first"
+            )),
+            error => Self::Trap(error.into()),
+        }
     }
 }
 

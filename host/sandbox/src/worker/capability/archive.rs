@@ -174,6 +174,8 @@ impl HostWriter for State {
         length: Option<u64>,
     ) -> Reply<()> {
         let number = self.open_writer(&writer)?;
+        inside_a_file(offset)?;
+        length.map_or(Ok(()), inside_a_file)?;
         let Some((offset, length)) = self.send_start(number, &source, offset, length)? else {
             return Ok(());
         };
@@ -318,6 +320,7 @@ impl State {
         let mut extractions = Vec::with_capacity(batch.len());
         let mut targets = Vec::with_capacity(batch.len());
         for extraction in batch {
+            inside_a_file(extraction.offset)?;
             targets.push(self.table.get(&extraction.target)?.for_writing()?.as_fd());
             extractions.push((convert::path(extraction.path)?, extraction.offset));
         }
@@ -326,6 +329,14 @@ impl State {
             _ => Err(mismatch()),
         }
     }
+}
+
+/// The system counts in signed numbers (`off_t`): what is beyond them can be in no file.
+fn inside_a_file(offset: u64) -> Reply<()> {
+    if i64::try_from(offset).is_ok() {
+        return Ok(());
+    }
+    Err(Fault::other(format!("byte {offset} lies outside every file")))
 }
 
 /// Dropping a handle cannot be refused; only a lost lane stops the plugin.
