@@ -49,7 +49,7 @@ impl Bars {
 
     fn say(&self, text: &str) {
         match &self.mode {
-            Mode::Bar(bar) => bar.println(text),
+            Mode::Bar(bar) => bar.println(lockgate_types::shown(text, usize::MAX)),
             Mode::Json | Mode::Silent => output::note(text),
         }
     }

@@ -1,23 +1,24 @@
 //! Results on standard output, everything else on standard error.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use lockgate_engine::Error;
+use lockgate_types::{is_unfit, shown};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::exit;
 
-/// Prints one line of a result.
+/// Prints one line of a result. Whatever it is made of, a terminal sees one line of text.
 pub fn line(text: impl AsRef<str>) {
     // A reader that went away (`| head`) is no error.
-    writeln!(io::stdout().lock(), "{}", text.as_ref()).ok();
+    writeln!(io::stdout().lock(), "{}", shown(text.as_ref(), usize::MAX)).ok();
 }
 
 /// Prints one line for the person who watches.
 pub fn note(text: impl AsRef<str>) {
-    writeln!(io::stderr().lock(), "{}", text.as_ref()).ok();
+    writeln!(io::stderr().lock(), "{}", shown(text.as_ref(), usize::MAX)).ok();
 }
 
 /// Prints one JSON message.
@@ -28,7 +29,24 @@ pub fn message(message_type: &str, body: impl Serialize) {
         Err(error) => serde_json::Map::from_iter([("error".to_owned(), error.to_string().into())]),
     };
     object.insert("message_type".to_owned(), message_type.into());
-    line(Value::Object(object).to_string());
+    line(escaped(&Value::Object(object).to_string()));
+}
+
+/// JSON may hold characters that drive a terminal; in its strings, where alone they can be, they have an escaped form
+/// (RFC 8259, section 7).
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_unfit(character) {
+            let mut units = [0; 2];
+            text.extend(
+                character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")),
+            );
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// Prints an error as one line, with the next step behind it.
@@ -57,5 +75,23 @@ pub fn start_logging(global: &Global) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cannot_drive_a_terminal_and_says_the_same() {
+        let value = json!({ "name": "\u{9b}2J\u{202e}\u{1b}[31m\n", "plain": "größe" });
+        let text = escaped(&value.to_string());
+        assert!(!text.contains(is_unfit), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

@@ -8,6 +8,7 @@ mod metadata;
 mod name;
 mod path;
 mod retry;
+mod shown;
 
 pub use attributes::Attributes;
 pub use call::{
@@ -20,3 +21,4 @@ pub use metadata::{ExtendedAttribute, Kind, Metadata, Timestamp};
 pub use name::{Name, NameError};
 pub use path::{EntryPath, PathError};
 pub use retry::Retry;
+pub use shown::{into_shown, is_unfit, shown};

@@ -175,7 +175,7 @@ impl fmt::Display for EntryPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character.is_control() {
+                if crate::is_unfit(character) {
                     write!(formatter, "{}", character.escape_default())?;
                 } else {
                     write!(formatter, "{character}")?;

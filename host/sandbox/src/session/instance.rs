@@ -298,6 +298,7 @@ fn readable_finding(finding: Finding) -> Finding {
 
 fn readable_step(step: Step) -> Step {
     Step {
+        part: into_shown(step.part, TEXT_BYTES_MAX),
         action: into_shown(step.action, TEXT_BYTES_MAX),
         target: into_shown(step.target, TEXT_BYTES_MAX),
         ..step

@@ -121,7 +121,10 @@ fn print_descriptor(descriptor: &Descriptor) {
     for what in &descriptor.not_saved {
         output::line(format!("not saved    {what}"));
     }
-    output::line(format!("config       {}", descriptor.config_schema));
+    for (number, line) in descriptor.config_schema.lines().enumerate() {
+        let title = if number == 0 { "config" } else { "" };
+        output::line(format!("{title:12} {line}"));
+    }
 }
 
 fn signatures(host: &Host, plugin: &Plugin) -> Vec<Value> {
