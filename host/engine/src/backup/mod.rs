@@ -198,7 +198,7 @@ impl Run<'_> {
         descriptor: &Descriptor,
         plan: &BackupPlan,
     ) -> Result<Manifest> {
-        plan::review(&plan.parts, &self.job.parts)?;
+        plan::review(self.job.name, &plan.parts, &self.job.parts)?;
         self.host.observer.event(&plan::announce(&plan.parts));
         self.stage("join")?;
         let instances = self.join(plan)?;

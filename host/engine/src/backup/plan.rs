@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use lockgate_repository::Snapshot;
-use lockgate_types::{EntryPath, Part};
+use lockgate_types::{EntryPath, Name, Part};
 
 use super::{BackupJob, Parent};
 use crate::progress::Event;
@@ -30,9 +30,10 @@ pub(super) fn parent(host: &Host, job: &BackupJob<'_>) -> Result<Option<Parent>>
 }
 
 /// Refuses a plan that could not be stored: names that are no paths, one twice or inside another, or the manifest's folder.
-pub(super) fn review(parts: &[Part], wanted: &[String]) -> Result<()> {
+pub(super) fn review(name: &Name, parts: &[Part], wanted: &[String]) -> Result<()> {
     let refuse = |message: String| {
-        Err(Error::new(ErrorKind::Failed, format!("the plugin's plan: {message}")))
+        let message = format!("source {name}: the plugin's plan: {message}");
+        Err(Error::new(ErrorKind::Failed, message))
     };
     if parts.len() > PARTS_MAX {
         return refuse(format!("{} parts are more than {PARTS_MAX}", parts.len()));
@@ -60,20 +61,25 @@ pub(super) fn review(parts: &[Part], wanted: &[String]) -> Result<()> {
     }
     for id in wanted {
         if !parts.iter().any(|part| &part.id == id) {
-            return Err(Error::new(ErrorKind::NotFound, format!("the source has no part {id}")));
+            return Err(Error::new(ErrorKind::NotFound, format!("source {name} has no part {id}")));
         }
     }
     Ok(())
 }
 
 pub(super) fn announce(parts: &[Part]) -> Event<'static> {
-    let bytes = parts.iter().map(|part| part.bytes_estimate).sum::<Option<u64>>();
+    let add = |sum: u64, part: &Part| Some(sum.saturating_add(part.bytes_estimate?));
+    let bytes = parts.iter().try_fold(0, add);
     Event::Planned { parts: u64::try_from(parts.len()).unwrap_or(u64::MAX), bytes }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shop() -> Name {
+        "shop".parse().unwrap()
+    }
 
     fn plan(ids: &[&str]) -> Vec<Part> {
         let part = |id: &&str| Part {
@@ -88,17 +94,17 @@ mod tests {
 
     #[test]
     fn plans_that_could_not_be_stored_are_refused() {
-        assert!(review(&plan(&["shop/a", "shop/b", "shop/a-b"]), &[]).is_ok());
+        assert!(review(&shop(), &plan(&["shop/a", "shop/b", "shop/a-b"]), &[]).is_ok());
         for ids in
             [&["a", "a"][..], &["a", "a/b"], &[""], &["../a"], &[".lockgate"], &[".lockgate/x"]]
         {
-            assert!(review(&plan(ids), &[]).is_err(), "{ids:?}");
+            assert!(review(&shop(), &plan(ids), &[]).is_err(), "{ids:?}");
         }
     }
 
     #[test]
     fn a_wanted_part_that_is_not_there_is_named() {
-        let error = review(&plan(&["a"]), &["b".to_owned()]).unwrap_err();
-        assert_eq!(error.to_string(), "the source has no part b");
+        let error = review(&shop(), &plan(&["a"]), &["b".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "source shop has no part b");
     }
 }

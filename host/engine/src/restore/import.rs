@@ -65,8 +65,8 @@ impl Run<'_> {
         for part in stages.iter().flatten() {
             if missing.remove(part.id.as_str()).is_none() {
                 let message = format!(
-                    "the plugin wants to import part {}, which was not asked for or twice",
-                    part.id
+                    "source {}: the plugin wants to import part {}, which was not asked for or twice",
+                    self.name, part.id
                 );
                 return Err(Error::new(ErrorKind::Failed, message));
             }
@@ -74,7 +74,8 @@ impl Run<'_> {
         match missing.keys().next() {
             None => Ok(()),
             Some(id) => {
-                Err(Error::new(ErrorKind::Failed, format!("the plugin leaves out part {id}")))
+                let message = format!("source {}: the plugin leaves out part {id}", self.name);
+                Err(Error::new(ErrorKind::Failed, message))
             }
         }
     }
@@ -83,7 +84,9 @@ impl Run<'_> {
         let parts = &self.selected.parts;
         Event::Planned {
             parts: u64::try_from(parts.len()).unwrap_or(u64::MAX),
-            bytes: parts.iter().map(|part| part.part.bytes_estimate).sum(),
+            bytes: parts
+                .iter()
+                .try_fold(0, |sum: u64, part| Some(sum.saturating_add(part.part.bytes_estimate?))),
         }
     }
 

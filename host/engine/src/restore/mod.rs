@@ -55,6 +55,15 @@ pub enum Target<'a> {
     Folder(PathBuf),
 }
 
+impl Target<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Source { name, .. } => name.as_str(),
+            Self::Folder(_) => target::FILES_PLUGIN,
+        }
+    }
+}
+
 /// What a restore would do.
 #[derive(Debug)]
 pub struct RestorePlan {
@@ -95,6 +104,8 @@ pub struct RestoredPart {
 /// What the stages of one restore share.
 struct Run<'a> {
     host: &'a Host,
+    /// Of the source, for messages.
+    name: &'a str,
     session: &'a Session,
     reader: &'a Reader,
     selected: &'a Selected,
@@ -133,6 +144,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
     let request = request(job, &selected);
     let run = Run {
         host,
+        name: job.target.name(),
         session: &session,
         reader: &reader,
         selected: &selected,
@@ -194,7 +206,7 @@ impl Run<'_> {
         let ended = end(&mut coordinator, outcome);
         let parts = result?;
         let findings = ended?;
-        differing(&parts)?;
+        differing(self.name, &parts)?;
         Ok((parts, findings))
     }
 }
@@ -203,7 +215,7 @@ fn end(coordinator: &mut Instance, outcome: Outcome) -> Result<Vec<Finding>> {
     Ok(coordinator.restore_end(outcome)?)
 }
 
-fn differing(parts: &[RestoredPart]) -> Result<()> {
+fn differing(name: &str, parts: &[RestoredPart]) -> Result<()> {
     let differing: Vec<&str> = parts
         .iter()
         .filter(|part| part.is_equal == Some(false))
@@ -215,7 +227,7 @@ fn differing(parts: &[RestoredPart]) -> Result<()> {
     Err(Error::new(
         ErrorKind::Damaged,
         format!(
-            "restored, but the fingerprint differs from the backup's in {}",
+            "source {name}: restored, but the fingerprint differs from the backup's in part {}",
             differing.join(", ")
         ),
     )
