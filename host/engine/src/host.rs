@@ -118,10 +118,19 @@ impl Host {
     /// # Errors
     /// When it cannot be compiled or run.
     pub fn describe(&self, plugin: &Plugin) -> Result<lockgate_types::Descriptor> {
-        let (grants, limits) = (Grants::default(), Limits::default());
-        let name = plugin.name.to_string();
-        let session =
-            self.launch(plugin, Launch { name, grants: &grants, limits, config: "{}".to_owned() })?;
+        self.describe_as(plugin, plugin.name.as_str(), &Limits::default())
+    }
+
+    /// [`Host::describe`] on behalf of a source, within its limits.
+    pub(crate) fn describe_as(
+        &self,
+        plugin: &Plugin,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<lockgate_types::Descriptor> {
+        let grants = Grants::default();
+        let (name, config) = (name.to_owned(), "{}".to_owned());
+        let session = self.launch(plugin, Launch { name, grants: &grants, limits: limits.clone(), config })?;
         let mut instance: Instance = session.instance("describe")?;
         let descriptor = instance.describe()?;
         drop(instance);

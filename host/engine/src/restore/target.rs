@@ -60,7 +60,7 @@ fn into_source(
     let (grants, limits) = both_sides(&plugin, name.as_str(), &given, &source.limits)?;
     if let Some(manifest) = &selected.manifest {
         let archived = &manifest.plugin.name;
-        let descriptor = host.describe(&plugin)?;
+        let descriptor = host.describe_as(&plugin, name.as_str(), &source.limits)?;
         if &descriptor.name != archived {
             return Err(Error::new(
                 ErrorKind::Conflict,

@@ -28,7 +28,8 @@ pub fn keygen(context: &Context, file: &Path) -> Result<Exit> {
     output::line("");
     output::line("In the configuration of those who trust it:");
     output::line("");
-    output::line(format!("[trust.keys.NAME]\nkey = \"{public}\""));
+    output::line("[trust.keys.NAME]");
+    output::line(format!("key = \"{public}\""));
     Ok(exit::OK)
 }
 
