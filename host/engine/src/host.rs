@@ -92,7 +92,10 @@ impl Host {
 
     /// Starts a worker process for `plugin`.
     pub(crate) fn launch(&self, plugin: &Plugin, launch: Launch<'_>) -> Result<Session> {
-        let compiled = self.cache.load(&plugin.admitted, &self.worker)?;
+        let compiled = self
+            .cache
+            .load(&plugin.admitted, &self.worker)
+            .map_err(|error| error.of_source(&launch.name))?;
         Ok(Session::launch(&SessionOptions {
             plugin: &compiled,
             name: launch.name,

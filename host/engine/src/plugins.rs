@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use lockgate_sandbox::CONTRACTS;
 use lockgate_trust::{
-    Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX, Signatures, admit,
+    AdmitError, Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX, Signatures, admit,
     are_compatible,
 };
 use lockgate_types::{Descriptor, Name};
 
 use crate::{Error, ErrorKind, Result};
+
+/// What every component begins with, in bytes.
+const PREAMBLE_BYTES: u64 = 8;
 
 /// The folder with the installed components, `NAME.wasm` each.
 pub struct Plugins {
@@ -165,7 +168,7 @@ fn load(path: &Path) -> Result<Plugin> {
     let unusable = |cause: String| {
         Error::new(ErrorKind::Configuration, format!("plugin {}: {cause}", path.display()))
     };
-    let component = read(path, COMPONENT_BYTES_MAX).map_err(|error| unusable(error.to_string()))?;
+    let component = read_component(path).map_err(|error| unusable(error.to_string()))?;
     let mut admitted = admit(component).map_err(|error| unusable(error.to_string()))?;
     let declaration = admitted.declaration.take().ok_or_else(|| {
         unusable(
@@ -193,5 +196,24 @@ fn read(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The file's bytes, no more than tell that there are too many; only the first ones of what is no component.
+fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let limit = u64::try_from(COMPONENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > COMPONENT_BYTES_MAX {
+        return Err(std::io::Error::other(AdmitError::TooLarge(length)));
+    }
+    let mut bytes = Vec::new();
+    let mut start = file.take(PREAMBLE_BYTES);
+    start.read_to_end(&mut bytes)?;
+    if admit(bytes.clone()).is_ok() {
+        // Grown piece by piece, it would take twice the room.
+        bytes.reserve_exact(length);
+        start.into_inner().take(limit).read_to_end(&mut bytes)?;
+    }
     Ok(bytes)
 }

@@ -150,6 +150,12 @@ impl Error {
         self
     }
 
+    /// Names the source that a component was compiled for, which the cache does not know.
+    #[must_use]
+    pub fn of_source(self, name: &str) -> Self {
+        self.at(name, &Place::None)
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
