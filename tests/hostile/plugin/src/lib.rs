@@ -1,52 +1,109 @@
-//! A plugin that misbehaves while it exports or imports, in the way that its configuration names.
+//! A plugin that misbehaves in the way that its configuration names. One file for each thing that it attacks, with a table of
+//! name and function; what is expected of the host stands in the test's tables of the same names.
 
-use std::io::{Read as _, Write as _};
+mod archive;
+mod compute;
+mod credentials;
+mod files;
+mod handles;
+mod long;
+mod messages;
+mod names;
+mod net;
+mod random;
+mod text;
+mod time;
+mod usual;
 
 use lockgate_plugin::{
-    Backup, BackupPlan, BackupRequest, Descriptor, Entry, Part, Plugin, Restore, RestoreRequest,
-    Result, Step, Summary, archive,
+    Backup, BackupPlan, BackupRequest, Descriptor, Error, Failure, Finding, Outcome, Part, Plugin,
+    Restore, RestoreRequest, Result, Step, Summary, job,
 };
 
-struct Hostile;
-
-/// How the plugin misbehaves.
-#[derive(Clone, Copy, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Behaviour {
-    /// Does what it should, to show that the others fail for their own reason.
-    Good,
-    /// Computes for ever.
-    Loop,
-    /// Takes memory for ever.
-    Memory,
-    /// Panics.
-    Panic,
-    /// Calls itself until the stack ends.
-    Recursion,
-    /// Announces another size than it gives.
-    Lie,
-    /// Opens entries and never finishes them.
-    Handles,
-    /// Fails after it has written.
-    Fail,
-    /// Says goodbye with control characters.
-    Terminal,
-    /// Writes the same entry twice.
-    Twice,
-    /// Behaves, and writes `count` entries of `bytes` each that no two runs of bytes repeat in.
-    Bulk,
+/// Which way the entries go while a behaviour runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Export,
+    Import,
 }
 
-#[derive(Clone, Copy, serde::Deserialize)]
+/// What a behaviour does, by its name.
+type Behaviours = &'static [(&'static str, fn(Way) -> Result<()>)];
+
+const ALL: [Behaviours; 12] = [
+    archive::ALL,
+    compute::ALL,
+    credentials::ALL,
+    files::ALL,
+    handles::ALL,
+    long::ALL,
+    names::ALL,
+    net::ALL,
+    random::ALL,
+    text::ALL,
+    time::ALL,
+    usual::ALL,
+];
+
+#[derive(Clone, Default, serde::Deserialize)]
 struct Config {
-    behaviour: Behaviour,
+    /// Name of the behaviour; of [`messages`] when none of [`ALL`] has it.
     #[serde(default)]
-    in_restore: bool,
+    behaviour: String,
+    /// The call that misbehaves: `export` and `import` unless it is given.
+    at: Option<String>,
     #[serde(default)]
     count: u64,
     #[serde(default)]
     bytes: u64,
 }
+
+impl Config {
+    /// Misbehaves when this is the call to do it in.
+    fn act(&self, call: &str, way: Way) -> Result<()> {
+        let usual = match way {
+            Way::Export => "export",
+            Way::Import => "import",
+        };
+        if self.at.as_deref().unwrap_or(usual) != call {
+            return Ok(());
+        }
+        if self.behaviour == "bulk" {
+            return usual::bulk(way, self.count, self.bytes);
+        }
+        let found = ALL.into_iter().flatten().find(|(name, _)| *name == self.behaviour);
+        match found {
+            Some((_, run)) => run(way),
+            None if messages::has(&self.behaviour) => Ok(()),
+            None => Err(Error::config(format!("there is no behaviour {}", self.behaviour))),
+        }
+    }
+
+    fn is(&self, behaviour: &str) -> bool {
+        self.behaviour == behaviour
+    }
+}
+
+/// The host has to refuse; whatever else it does is a breach.
+fn refused<T>(what: impl std::fmt::Display, answer: Result<T, Failure>) {
+    assert!(answer.is_err(), "BREACH: {what}");
+}
+
+/// The host has to refuse because it was not granted.
+fn denied<T>(what: impl std::fmt::Display, answer: Result<T, Failure>) {
+    match answer {
+        Err(Failure::Denied(_)) => {}
+        Err(other) => panic!("BREACH: {what} was answered {other:?}"),
+        Ok(_) => panic!("BREACH: {what}"),
+    }
+}
+
+/// How a behaviour ends to which the host gave nothing, so that no snapshot is made of it.
+fn held() -> Result<()> {
+    Err(Error::other("every attempt was refused"))
+}
+
+struct Hostile;
 
 impl Plugin for Hostile {
     type Config = Config;
@@ -54,7 +111,16 @@ impl Plugin for Hostile {
     type Restore = Job;
 
     fn describe() -> Descriptor {
-        Descriptor { name: "hostile".into(), version: "0.1.0".into(), ..Descriptor::default() }
+        let config: Config = job::config().unwrap_or_default();
+        if let Err(error) = config.act("describe", Way::Export) {
+            panic!("{error}");
+        }
+        messages::descriptor(&config.behaviour)
+    }
+
+    fn check(config: Config) -> Result<Vec<Finding>> {
+        config.act("check", Way::Export)?;
+        Ok(messages::findings(&config.behaviour))
     }
 }
 
@@ -64,147 +130,76 @@ impl Backup for Job {
     type Config = Config;
 
     fn begin(config: Config, _: BackupRequest) -> Result<(Self, BackupPlan)> {
-        Ok((Self(config), BackupPlan::new(vec![Part::new("victim", "text")])))
+        config.act("begin", Way::Export)?;
+        let plan = messages::plan(&config.behaviour);
+        Ok((Self(config), plan))
     }
 
     fn join(config: Config, _mark: Vec<u8>) -> Result<Self> {
+        config.act("join", Way::Export)?;
         Ok(Self(config))
     }
 
-    fn export(&mut self, _: Part) -> Result<Summary> {
-        write("data", None)?;
-        if !self.0.in_restore {
-            match self.0.behaviour {
-                Behaviour::Bulk => bulk(self.0.count, self.0.bytes)?,
-                behaviour => misbehave(behaviour)?,
-            }
+    fn release(&mut self) -> Result<()> {
+        self.0.act("release", Way::Export)
+    }
+
+    fn export(&mut self, part: Part) -> Result<Summary> {
+        usual::write("data")?;
+        if part.id == BYSTANDER {
+            archive::keep_writer(&self.0)?;
+            return Ok(Summary::of_items(1).with_fingerprint("live"));
         }
-        Ok(Summary::of_items(1))
+        self.0.act("export", Way::Export)?;
+        Ok(messages::summary(&self.0.behaviour))
+    }
+
+    fn end(self, _: Outcome) -> Result<Vec<Finding>> {
+        self.0.act("end", Way::Export)?;
+        Ok(messages::findings(&self.0.behaviour))
     }
 }
+
+/// The part that is exported and imported before the one in which the plugin misbehaves.
+const BYSTANDER: &str = "bystander";
+/// The part in which the plugin misbehaves.
+const VICTIM: &str = "victim";
 
 impl Restore for Job {
     type Config = Config;
 
-    fn preview(_: Config, _: RestoreRequest) -> Result<Vec<Step>> {
-        Ok(Vec::new())
+    fn preview(config: Config, _: RestoreRequest) -> Result<Vec<Step>> {
+        config.act("preview", Way::Import)?;
+        Ok(messages::steps(&config.behaviour))
     }
 
     fn begin(config: Config, request: RestoreRequest) -> Result<(Self, Vec<Vec<Part>>)> {
-        Ok((Self(config), vec![request.parts]))
+        config.act("begin", Way::Import)?;
+        let stages = messages::stages(&config.behaviour, request.parts);
+        Ok((Self(config), stages))
     }
 
     fn join(config: Config, _: RestoreRequest) -> Result<Self> {
+        config.act("join", Way::Import)?;
         Ok(Self(config))
     }
 
-    fn import(&mut self, _: Part) -> Result<()> {
-        match self.0.behaviour {
-            Behaviour::Bulk => read_all(),
-            behaviour => misbehave(behaviour),
+    fn import(&mut self, part: Part) -> Result<()> {
+        if part.id == BYSTANDER {
+            return archive::keep_reader(&self.0);
         }
+        self.0.act("import", Way::Import)
     }
-}
 
-/// Entries in folders of a thousand. The bytes are a counter's, so that they are all different and quick to make.
-fn bulk(count: u64, bytes: u64) -> Result<()> {
-    let mut number = 0_u64;
-    let mut piece = vec![0; 1 << 20];
-    for entry in 0..count {
-        let mut writer =
-            archive::create(&Entry::new(format!("bulk/{:04}/{entry:07}", entry / 1000)))?;
-        let mut left = bytes;
-        while left > 0 {
-            let length = left.min(1 << 20) as usize;
-            for word in piece[..length].chunks_mut(64) {
-                number += 1;
-                let digits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-                let kept = digits.len().min(word.len());
-                word[..kept].copy_from_slice(&digits[..kept]);
-            }
-            writer.write_all(&piece[..length])?;
-            left -= length as u64;
-        }
-        writer.finish()?;
+    fn fingerprint(&mut self, _: Part) -> Result<String> {
+        self.0.act("fingerprint", Way::Import)?;
+        Ok(messages::fingerprint(&self.0.behaviour))
     }
-    Ok(())
-}
 
-/// Lists every entry, and reads the first of every ten to its end.
-fn read_all() -> Result<()> {
-    let is_folder = |entry: &Entry| {
-        entry
-            .metadata
-            .as_ref()
-            .is_some_and(|metadata| metadata.kind == lockgate_plugin::Kind::Directory)
-    };
-    let mut piece = vec![0; 1 << 20];
-    let mut seen = 0_u64;
-    for entry in archive::entries(b"") {
-        let entry = entry?;
-        if is_folder(&entry) {
-            continue;
-        }
-        if seen % 10 == 0 {
-            let mut reader = archive::open(&entry.path)?;
-            while reader.read(&mut piece)? > 0 {}
-        }
-        seen += 1;
+    fn end(self, _: Outcome) -> Result<Vec<Finding>> {
+        self.0.act("end", Way::Import)?;
+        Ok(messages::findings(&self.0.behaviour))
     }
-    Ok(())
-}
-
-fn write(name: &str, announced: Option<u64>) -> Result<()> {
-    let mut entry = Entry::new(name);
-    entry.size_hint = announced;
-    let mut writer = archive::create(&entry)?;
-    writer.write_all(b"a few bytes")?;
-    writer.finish()?;
-    Ok(())
-}
-
-fn misbehave(behaviour: Behaviour) -> Result<()> {
-    match behaviour {
-        Behaviour::Good | Behaviour::Bulk => Ok(()),
-        Behaviour::Loop => {
-            let mut number = 1_u64;
-            loop {
-                number = std::hint::black_box(number.wrapping_mul(3));
-            }
-        }
-        Behaviour::Memory => {
-            let mut taken: Vec<Vec<u8>> = Vec::new();
-            loop {
-                taken.push(std::hint::black_box(vec![1; 8 << 20]));
-            }
-        }
-        Behaviour::Panic => panic!("the hostile plugin gives up"),
-        Behaviour::Recursion => {
-            std::hint::black_box(deeper(1));
-            Ok(())
-        }
-        Behaviour::Lie => write("liar", Some(1 << 40)),
-        Behaviour::Handles => {
-            let mut open = Vec::new();
-            for number in 0..100_000 {
-                open.push(archive::create(&Entry::new(format!("open-{number}")))?);
-            }
-            Ok(())
-        }
-        Behaviour::Fail => Err(lockgate_plugin::Error::other("no more")),
-        Behaviour::Terminal => {
-            Err(lockgate_plugin::Error::other("\u{1b}]0;owned\u{7}\u{1b}[31m\nsecond line"))
-        }
-        Behaviour::Twice => {
-            write("same", None)?;
-            write("same", None)
-        }
-    }
-}
-
-fn deeper(number: u64) -> u64 {
-    let place = std::hint::black_box([number; 64]);
-    if number == 0 { 0 } else { deeper(place[0] + 1) + place[63] }
 }
 
 lockgate_plugin::export!(Hostile);

@@ -1,0 +1,35 @@
+//! What the plugin's own functions return.
+
+use crate::case::{Case, end};
+
+pub const ALL: &[Case] = &[
+    Case::backup("descriptor-terminal", end(0, &[])),
+    Case::backup("descriptor-huge", end(21, &["fuel"])),
+    Case::backup("plan-twice", end(19, &["part victim is also"])),
+    Case::backup("plan-inside", end(19, &["victim/inner is also, or is in, part victim"])),
+    Case::backup("plan-parent", end(19, &["../victim"])),
+    Case::backup("plan-empty-name", end(19, &["a part without an id"])),
+    Case::backup("plan-huge-name", end(19, &["longer than 64 KiB"])),
+    Case::backup("plan-manifest", end(1, &["folder of the manifest"])),
+    Case::backup("plan-terminal", end(19, &["owned"])),
+    Case::backup("plan-terminal-name", end(0, &["\\u{1b}[2J\\nlockgate: done\\u{202e} done"])),
+    Case::backup("plan-false-estimates", end(0, &[])),
+    Case::backup("plan-million", end(21, &["fuel"])),
+    Case::backup("plan-two-million", end(21, &["memory"])),
+    Case::backup("plan-huge-mark", end(21, &["fuel"])),
+    Case::backup("plan-huge-attributes", end(21, &["fuel"])),
+    Case::backup("summary-huge", end(21, &["fuel"])),
+    Case::backup("summary-terminal", end(0, &[])),
+    Case::backup("summary-false", end(0, &[])),
+    Case::each("findings-huge", &[], end(0, &[]).logs(&["end-failed", "fuel"]), end(21, &["fuel"])),
+    Case::both("findings-terminal", &[], end(0, &[])),
+    Case::restore("stages-twice", end(19, &["part bystander is also"])),
+    Case::restore("stages-unknown", end(1, &["never-archived"])),
+    Case::restore("stages-missing", end(1, &["leaves out part victim"])),
+    Case::restore("stages-million", end(21, &["fuel"])),
+    Case::restore("steps-terminal", end(0, &["\\u{1b}"]).at("preview")),
+    Case::restore("steps-huge", end(21, &["fuel"]).at("preview")),
+    Case::restore("fingerprint-huge", end(21, &["fuel"])),
+    Case::restore("fingerprint-terminal", end(15, &["fingerprint differs"])),
+    Case::restore("fingerprint-false", end(15, &["fingerprint differs"])),
+];
