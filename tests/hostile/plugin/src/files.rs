@@ -65,7 +65,7 @@ pub const ALL: Behaviours = &[
         denied("a write", file.write_at(0, b"owned"));
         denied("a cut", file.write_at(u64::MAX, b""));
         denied("a mode of an open file", file.apply(&of(Kind::Regular)));
-        file.sync().ok();
+        denied("a flush to the disk", file.sync());
         held()
     }),
     // `hard` shares its inode with a file outside: reading is what the operator granted, a new file must not reach it.

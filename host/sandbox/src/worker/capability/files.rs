@@ -202,7 +202,8 @@ impl HostFile for State {
     fn sync(&mut self, file: Resource<OpenFile>) -> Reply<()> {
         self.go_on()?;
         let file = self.table.get(&file)?;
-        file.file.sync_all().map_err(|error| Fault::system("sync", &file.name, error))
+        // A jail without a folder to change does not know the system call.
+        file.for_writing()?.sync_all().map_err(|error| Fault::system("sync", &file.name, error))
     }
 
     fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
