@@ -37,7 +37,7 @@ const DROP: (&str, &str, &str, &str) = ("archive", "[resource-drop]writer", "$dr
 const CONFIG: (&str, &str, &str, &str) = ("job", "config", "$config", "(param i32)");
 const CANCELLED: (&str, &str, &str, &str) = ("job", "is-cancelled", "$cancelled", "(result i32)");
 
-const ALL: [Component; 35] = [
+const ALL: [Component; 34] = [
     component("empty", || Ok(Vec::new()), NOT_A_COMPONENT),
     component("random", || Ok(Random::new(7).bytes(4096)), NOT_A_COMPONENT),
     component("script", || Ok(b"#!/bin/sh\nid\n".to_vec()), NOT_A_COMPONENT),
@@ -50,7 +50,6 @@ const ALL: [Component; 35] = [
     component("module", || Ok(wat::parse_str("(module)")?), end(2, &["a core module"])),
     component("version", || Ok(b"\0asm\x0e\0\x01\0".to_vec()), end(2, &["unknown version"])),
     component("cut", || Ok(good()?[..5000].to_vec()), end(2, &["damaged"])),
-    component("flipped", flipped, end(2, &["damaged"])),
     component(
         "wrong-types",
         || text("(component (core module (func (result i32))))"),
@@ -178,16 +177,6 @@ fn renamed(from: &str, to: &str) -> Result<Vec<u8>> {
     ensure!(!places.is_empty(), "the component names no version");
     for place in places {
         bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
-    }
-    Ok(bytes)
-}
-
-/// A component in which every now and then some bytes are nonsense.
-fn flipped() -> Result<Vec<u8>> {
-    let mut bytes = good()?;
-    let end = bytes.len();
-    for start in (10_000..end - 10_000).step_by(10_000) {
-        bytes[start..start + 8].fill(0xff);
     }
     Ok(bytes)
 }

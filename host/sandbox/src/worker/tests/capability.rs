@@ -112,7 +112,7 @@ fn a_small_file_goes_by_value_and_a_large_one_by_descriptor() {
         (1, 0, None, 1, None),
         (1, 0, Some(0), 0, None),
         (1, 7, None, 0, None),
-        (INLINE_BYTES_MAX - 1, 5, Some(u64::MAX), INLINE_BYTES_MAX - 6, None),
+        (INLINE_BYTES_MAX - 1, 5, Some(i64::MAX as u64), INLINE_BYTES_MAX - 6, None),
         (INLINE_BYTES_MAX, 0, Some(INLINE_BYTES_MAX as u64), INLINE_BYTES_MAX, None),
         (INLINE_BYTES_MAX, 0, None, INLINE_BYTES_MAX, None),
         (INLINE_BYTES_MAX + 1, 0, None, 0, Some((0, None))),

@@ -149,6 +149,7 @@ fn only_so_many_entries_are_open_at_once() {
     let summary = loop {
         match lane.receive::<FromWorker>().unwrap().unwrap() {
             FromWorker::Create { .. } => {}
+            FromWorker::Refused { is_denied: false, .. } => {}
             FromWorker::Question(Question::Barrier) => {
                 lane.send(&ToWorker::Answer(Ok(Answer::Done)), &[]).unwrap();
             }

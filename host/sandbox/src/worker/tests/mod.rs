@@ -111,6 +111,7 @@ fn call(lane: &mut FrameSocket, call: Call) -> (Result<Value, Stop>, Vec<String>
         match lane.receive::<FromWorker>().unwrap().unwrap() {
             FromWorker::Returned(result) => return (result, log),
             FromWorker::Log { message, .. } => log.push(message),
+            FromWorker::Refused { text, .. } => log.push(text),
             other => panic!("{other:?}"),
         }
     }
