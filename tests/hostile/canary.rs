@@ -173,7 +173,9 @@ impl Planted {
         .join("\n");
         let path = self.site.path("config.toml");
         fs::write(&path, configuration)?;
-        Ok(self.lockgate.clone().with("LOCKGATE_CONFIG", path))
+        let lockgate = self.lockgate.clone().with("LOCKGATE_CONFIG", path);
+        lockgate.ok(&["plugin", "lock"])?;
+        Ok(lockgate)
     }
 
     /// The places whose secrets are in these bytes, as they are or in hexadecimal digits.

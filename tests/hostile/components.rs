@@ -28,6 +28,15 @@ const fn component(name: &'static str, bytes: fn() -> Result<Vec<u8>>, end: End)
 const COMPILE_TIME: Duration = Duration::from_secs(60);
 const COMPILE_BYTES: u64 = 384 << 20;
 
+/// Name of the section with it.
+const SECTION: &[u8] = b"lockgate:plugin.toml";
+/// What they say of themselves, so that nothing but their own fault stops them.
+const DECLARATION: &str =
+    "name = \"hostile\"\nversion = \"0.1.0\"\nsummary = \"Odd; for tests only\"\n";
+
+/// What is a component and no plugin of this contract.
+const UNFIT: i32 = 19;
+const NOT_LOCKED: End = end(23, &["it is not in the lock file"]);
 const NOT_A_COMPONENT: End = end(2, &["not a WebAssembly component"]);
 const LOG: (&str, &str, &str, &str) = ("job", "log", "$log", "(param i32 i32 i32 i32 i32)");
 const CREATE: (&str, &str, &str, &str) = ("archive", "create", "$create", "(param i32 i32)");
@@ -53,7 +62,7 @@ const ALL: [Component; 34] = [
     component(
         "wrong-types",
         || text("(component (core module (func (result i32))))"),
-        end(19, &["plugin bad: the component does not compile"]),
+        end(19, &["the component does not compile"]),
     ),
     component("no-exports", || text("(component)"), end(19, &["does not export identity"])),
     component("other-contract", || renamed("0.1.0", "7.1.0"), end(19, &["7.1.0", "0.1.0"])),
@@ -107,7 +116,7 @@ const ALL: [Component; 34] = [
     component(
         "shared-memory",
         || text("(component (core module (memory 1 1 shared)))"),
-        end(19, &["plugin bad: the component does not compile", "shared"]),
+        end(19, &["the component does not compile", "shared"]),
     ),
     component(
         "wide-memory",
@@ -254,7 +263,7 @@ fn what_is_no_plugin_is_refused_and_what_breaks_the_rules_is_stopped() -> Result
         let usual = trial::usual(&stage, direction)?;
         for component in &ALL {
             let path = stage.site.path(&format!("{}.wasm", component.name));
-            fs::write(&path, (component.bytes)().context(component.name)?)?;
+            fs::write(&path, declared((component.bytes)().context(component.name)?)?)?;
             if let Err(error) = attempt(&mut stage, &path, component, direction, &usual) {
                 failures.push(format!("{direction:?} {}: {error:#}", component.name));
             }
@@ -266,6 +275,15 @@ fn what_is_no_plugin_is_refused_and_what_breaks_the_rules_is_stopped() -> Result
     Ok(())
 }
 
+/// With a declaration, where it is a component and has none.
+fn declared(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let has_one = bytes.windows(SECTION.len()).any(|window| window == SECTION);
+    if has_one || !bytes.starts_with(b"\0asm\x0d\0\x01\0") {
+        return Ok(bytes);
+    }
+    lockgate_tests::component::declared(&bytes, DECLARATION)
+}
+
 fn attempt(
     stage: &mut Stage,
     path: &Path,
@@ -274,7 +292,19 @@ fn attempt(
     usual: &crate::measure::Measured,
 ) -> Result<()> {
     let lockgate = stage.component(path, 15_000)?;
-    let measured = trial::run(stage, &lockgate, direction, &component.end)?;
+    let mut end = component.end;
+    // What is found out before a plugin is accepted keeps it from ever being run.
+    let locked = lockgate.run(&["plugin", "lock"])?;
+    if locked.code != Some(0) {
+        let line = locked.error_line();
+        let is_named = end.says.iter().all(|word| line.contains(word));
+        let is_foreign = line.contains("no interface of the contract");
+        ensure!(is_named || is_foreign, "it was not accepted because of {line}");
+        if end.code == UNFIT {
+            end = NOT_LOCKED;
+        }
+    }
+    let measured = trial::run(stage, &lockgate, direction, &end)?;
     println!(
         "{direction:?} {}: {:.1} s, host {} MiB, worker {} MiB: {}",
         component.name,
@@ -284,6 +314,6 @@ fn attempt(
         measured.outcome.error_line(),
     );
     // Compiling has a deadline of its own, and takes memory in proportion to the component.
-    trial::review(&measured, usual, &component.end, COMPILE_TIME, COMPILE_BYTES)?;
+    trial::review(&measured, usual, &end, COMPILE_TIME, COMPILE_BYTES)?;
     stage.review(0)
 }

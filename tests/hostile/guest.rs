@@ -32,9 +32,9 @@ const DESCRIPTOR: &str = "(i32.const 12288)";
 const PLAN: &str = "(i32.const 12544)";
 const STAGES: &str = "(i32.const 12800)";
 
-/// The descriptor's name is `hostile`; the plan has the part `victim` of kind `text`, the one stage also `bystander`.
+/// The descriptor's name is `hostile`, its version 0.1.0; the plan has the part `victim` of kind `text`, the one stage also `bystander`.
 const DATA: &str = r#"
-    (data (i32.const 12288) "\00\38\00\00\07\00\00\00")
+    (data (i32.const 12288) "\00\38\00\00\07\00\00\00\40\38\00\00\05\00\00\00")
     (data (i32.const 12544) "\00\00\00\00\00\34\00\00\01\00\00\00")
     (data (i32.const 12800) "\00\00\00\00\80\32\00\00\01\00\00\00")
     (data (i32.const 12928) "\00\34\00\00\02\00\00\00")
@@ -44,6 +44,7 @@ const DATA: &str = r#"
     (data (i32.const 14352) "victim")
     (data (i32.const 14368) "text")
     (data (i32.const 14384) "bystander")
+    (data (i32.const 14400) "0.1.0")
 "#;
 
 impl Guest {

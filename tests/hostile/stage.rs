@@ -84,12 +84,17 @@ impl Stage {
         let at = at.map(|call| format!(", at = \"{call}\"")).unwrap_or_default();
         let port = self.ports.silent;
         let config = format!("config = {{ behaviour = \"{name}\"{at}, port = {port} }}\n");
-        self.with_plugin(&plugin, is_granted, call_ms, &config)
+        self.with_plugin(&plugin, is_granted, call_ms, &config, "plugins.lock")
     }
 
     /// The same with any component and no settings of its own.
     pub fn component(&self, path: &Path, call_ms: u64) -> Result<Lockgate> {
-        self.with_plugin(path, false, call_ms, "")
+        // Each has the same name, and is accepted as if it were the first of it.
+        let lock = self.site.path("odd.lock");
+        if lock.exists() {
+            fs::remove_file(lock)?;
+        }
+        self.with_plugin(path, false, call_ms, "", "odd.lock")
     }
 
     fn with_plugin(
@@ -98,10 +103,12 @@ impl Stage {
         is_granted: bool,
         call_ms: u64,
         config: &str,
+        lock: &str,
     ) -> Result<Lockgate> {
         let grants = if is_granted { self.grants() } else { String::new() };
+        let lock = self.site.text(lock);
         self.site.configured(&format!(
-            "[sources.bad]\nplugin = \"{}\"\nparallel = 1\n{config}{grants}\
+            "[trust]\nlock = \"{lock}\"\n[sources.bad]\nplugin = \"{}\"\nparallel = 1\n{config}{grants}\
              limits = {{ memory-bytes = {MEMORY_BYTES}, busy-ms = {BUSY_MS}, silence-ms = 400, \
              inspect-ms = {call_ms}, call-ms = {call_ms} }}\n\
              [sources.neighbour]\nplugin = \"files\"\n\

@@ -23,7 +23,14 @@ fn split(component: &[u8]) -> Result<(&[u8], &str)> {
 /// When it carries none.
 pub fn edited(component: &[u8], edit: impl FnOnce(&str) -> String) -> Result<Vec<u8>> {
     let (bare, text) = split(component)?;
-    let text = edit(text);
+    declared(bare, &edit(text))
+}
+
+/// The component with `text` as its `plugin.toml`.
+///
+/// # Errors
+/// Never: the section's name has a length.
+pub fn declared(bare: &[u8], text: &str) -> Result<Vec<u8>> {
     let size = 1 + SECTION.len() + text.len();
     let length = u8::try_from(SECTION.len())?;
     let mut whole = bare.to_vec();

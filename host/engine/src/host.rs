@@ -133,7 +133,8 @@ impl Host {
     ) -> Result<lockgate_types::Descriptor> {
         let grants = Grants::default();
         let (name, config) = (name.to_owned(), "{}".to_owned());
-        let session = self.launch(plugin, Launch { name, grants: &grants, limits: limits.clone(), config })?;
+        let session =
+            self.launch(plugin, Launch { name, grants: &grants, limits: limits.clone(), config })?;
         let mut instance: Instance = session.instance("describe")?;
         let descriptor = instance.describe()?;
         drop(instance);

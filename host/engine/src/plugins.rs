@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use lockgate_sandbox::CONTRACTS;
 use lockgate_trust::{
-    AdmitError, Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX, Signatures, admit,
-    are_compatible,
+    AdmitError, Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX,
+    Signatures, admit, are_compatible,
 };
 use lockgate_types::{Descriptor, Name};
 
@@ -62,9 +62,16 @@ impl Plugin {
     /// Whether this program speaks the contract that the plugin was built for.
     ///
     /// # Errors
-    /// With both versions.
+    /// With both versions, or that it has nothing of any version.
     pub fn check_contract(&self) -> Result<()> {
-        let built_for = self.admitted.contract.as_deref().unwrap_or("no version");
+        let Some(built_for) = self.admitted.contract.as_deref() else {
+            let message = format!(
+                "plugin {} {} has no interface of the contract lockgate:datastore, so it is none",
+                self.name, self.declaration.version
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("build it for the world `plugin` of the package lockgate:datastore"));
+        };
         if CONTRACTS.iter().any(|spoken| are_compatible(spoken, built_for)) {
             return Ok(());
         }

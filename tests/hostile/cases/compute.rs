@@ -16,10 +16,10 @@ pub const ALL: &[Case] = &[
         &["archive.create", "archive.open"],
         end(1, &["64 entries are open"]),
     ),
-    Case::both("open-files", &["files.open"], end(1, &["1000 handles are held"])),
-    Case::both("open-listings", &["files.list-folder"], end(1, &["1000 handles are held"])),
+    Case::both("open-files", &["files.open"], end(1, &["limit `handles` allows"])),
+    Case::both("open-listings", &["files.list-folder"], end(1, &["limit `handles` allows"])),
     Case::both("open-connections", &["net.connect"], end(1, &["64 connections are open"])),
-    Case::both("open-credentials", &["credentials.open"], end(1, &["1000 handles are held"])),
+    Case::both("open-credentials", &["credentials.open"], end(1, &["limit `handles` allows"])),
     Case::for_ever("sleep", &["clock.sleep"]),
     Case::for_ever("clock-spin", &["clock.now", "clock.monotonic"]),
     Case::both(

@@ -2,7 +2,6 @@ use lockgate_types::Failure;
 
 use wasmtime::component::ResourceTableError;
 
-use crate::limits::HANDLES_MAX;
 use crate::protocol::ProtocolError;
 
 use super::bindings::lockgate::datastore::types;
@@ -82,9 +81,9 @@ impl From<ProtocolError> for Fault {
 impl From<ResourceTableError> for Fault {
     fn from(error: ResourceTableError) -> Self {
         match error {
-            ResourceTableError::Full => Self::other(format!(
-                "{HANDLES_MAX} handles are held, which is the most that may be; drop some first"
-            )),
+            ResourceTableError::Full => Self::other(
+                "as many handles are held as the source's limit `handles` allows; drop some first",
+            ),
             error => Self::Trap(error.into()),
         }
     }

@@ -51,7 +51,6 @@ pub fn descriptor(behaviour: &str) -> Descriptor {
         Descriptor { name: "hostile".into(), version: "0.1.0".into(), ..Descriptor::default() };
     match behaviour {
         "descriptor-terminal" => Descriptor {
-            version: CONTROL.into(),
             datastore: CONTROL.into(),
             features: vec![CONTROL.into()],
             consistency: CONTROL.into(),
