@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod layout;
+mod security;
 mod text;
 
 use std::path::{Path, PathBuf};
