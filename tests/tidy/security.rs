@@ -21,7 +21,8 @@ fn every_threat_names_tests_that_exist() {
         named.extend(tests.into_iter().map(str::to_owned));
     }
     assert!(named.len() >= NAMED_MIN, "only {} tests are named", named.len());
-    let sources = tracked().into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
+    let sources =
+        tracked().into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
     let code: String = sources.filter_map(|path| read(&path)).collect();
     let lost: Vec<&String> =
         named.iter().filter(|test| !code.contains(&format!("fn {test}()"))).collect();

@@ -40,6 +40,8 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a component may compile.
 pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Memory of a worker that compiles, in bytes; 50,000 functions take 350 MiB.
+pub const COMPILE_BYTES_MAX: u64 = 4 << 30;
 /// Compiled code of one component, in bytes.
 pub const CODE_BYTES_MAX: u64 = 1 << 30;
 /// How long a worker may take to end once its control socket is closed.

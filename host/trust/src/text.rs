@@ -1,29 +1,23 @@
 //! Texts of strangers, before a person reads them.
 
-/// Whether the text can be printed anywhere: no control characters, and none that reorder or hide what stands beside them
-/// (Unicode Technical Report 36, section 2.10).
+use lockgate_types::is_unfit;
+
+/// Whether the text can be printed anywhere.
 pub(crate) fn is_plain(text: &str) -> bool {
-    !text.chars().any(is_treacherous)
+    !text.chars().any(is_unfit)
 }
 
 /// The text with what is not plain escaped, at most `length` characters.
 pub(crate) fn plain(text: &str, length: usize) -> String {
     let mut shown = String::new();
     for character in text.chars().take(length) {
-        if is_treacherous(character) {
+        if is_unfit(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
         }
     }
     shown
-}
-
-fn is_treacherous(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Names in quotes, with "and" before the last.

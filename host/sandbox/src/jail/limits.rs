@@ -1,8 +1,9 @@
 //! Limits of the process (`setrlimit(2)`).
 //!
-//! Not set are `RLIMIT_NPROC`, which counts all processes of the user and which the lack of `fork` makes needless, and
-//! `RLIMIT_AS` or `RLIMIT_DATA`, because each linear memory and the allocator reserve gibibytes that they may never use. What a
-//! plugin may use of them is limited by the runtime; of a worker that was taken over, the kernel is told to take it first.
+//! Not set are `RLIMIT_NPROC`, which counts all processes of the user and which the lack of `fork` makes needless, and, but
+//! for workers that compile, `RLIMIT_AS` or `RLIMIT_DATA`, because each linear memory and the allocator reserve gibibytes
+//! that they may never use. What a plugin may use of them is limited by the runtime; of a worker that was taken over, the
+//! kernel is told to take it first.
 
 use std::io;
 
@@ -11,7 +12,7 @@ use rustix::process::{
 };
 
 use super::Shape;
-use crate::limits::{CODE_BYTES_MAX, DESCRIPTORS_OPEN_MAX};
+use crate::limits::{CODE_BYTES_MAX, COMPILE_BYTES_MAX, DESCRIPTORS_OPEN_MAX};
 
 /// Sets what a worker of this shape may use.
 pub fn set(shape: Shape) -> io::Result<()> {
@@ -22,8 +23,9 @@ pub fn set(shape: Shape) -> io::Result<()> {
     lower(Resource::Memlock, 0)?;
     lower(Resource::Msgqueue, 0)?;
     match shape {
-        // The host has limited the file for the code.
-        Shape::Compile | Shape::Write => {}
+        // The host has limited the file for the code. What compiling takes grows with the component, and no runtime limits it.
+        Shape::Compile => lower(Resource::Data, COMPILE_BYTES_MAX)?,
+        Shape::Write => {}
         // No file is open for writing; what remains are nameless ones in memory, from which the runtime maps.
         Shape::Apart | Shape::Read => lower(Resource::Fsize, CODE_BYTES_MAX)?,
     }
