@@ -1,6 +1,7 @@
 //! The main job end to end: the built binary, its plugins, real servers, and restic as a referee.
 
 mod folders;
+mod http;
 mod interop;
 mod mariadb;
 mod plugins;

@@ -29,6 +29,26 @@ pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 pub const OPEN_ENTRIES_MAX: usize = 64;
 /// Connections that one instance may hold at once.
 pub const CONNECTIONS_MAX: usize = 64;
+/// HTTP requests that one instance may have under way at once.
+pub const EXCHANGES_MAX: usize = 16;
+/// All headers of one HTTP request or response with its first line, in bytes. Servers have 8 to 64 KiB.
+pub const HEADERS_BYTES_MAX: usize = 64 << 10;
+/// Headers of one HTTP request or response.
+pub const HEADERS_MAX: usize = 256;
+/// Path and query of one HTTP request, in bytes. Servers have 8 KiB or less.
+pub const TARGET_BYTES_MAX: usize = 16 << 10;
+/// Bytes that one HTTP connection reads ahead.
+pub const HTTP_BUFFER_BYTES: usize = 256 << 10;
+/// Pieces of a request's body that wait for the network; each is what one call of the plugin brought.
+pub const BODY_PIECES_MAX: usize = 2;
+/// Bytes of a request's body in one call of `http.exchange.write`.
+pub const BODY_PIECE_BYTES_MAX: usize = 4 << 20;
+/// Redirects that one HTTP request follows within its endpoint.
+pub const REDIRECTS_MAX: u32 = 5;
+/// HTTP connections to one endpoint that are kept for the next request.
+pub const IDLE_CONNECTIONS_MAX: usize = 8;
+/// How long an HTTP connection is kept for the next request. Servers close theirs after 5 s and more.
+pub const IDLE_CONNECTION_TIME: Duration = Duration::from_secs(4);
 /// Entries in one answer of `archive.entries`, names in one answer of `files.listing.next`.
 pub const PAGE_ENTRIES_MAX: u32 = 1_000;
 /// How often the deadline of running instances is looked at.

@@ -79,6 +79,7 @@ impl Grants {
     pub fn check(&self) -> Result<(), GrantError> {
         for (name, endpoint) in &self.endpoints {
             endpoint.check(name.as_str())?;
+            endpoint.check_client(name.as_str(), self)?;
         }
         for (name, folder) in &self.folders {
             if !folder.path.is_absolute() {

@@ -15,6 +15,9 @@ use crate::{Access, Encryption, GRANTS_COUNT_MAX};
 /// Largest `plugin.toml`, in bytes.
 pub const DECLARATION_BYTES_MAX: usize = 64 << 10;
 
+/// The protocol that the host speaks for the plugin.
+const HTTP: &str = "http";
+
 /// Longest summary or reason, in bytes: a sentence or two.
 const SENTENCE_BYTES_MAX: usize = 400;
 
@@ -52,7 +55,7 @@ pub struct Declaration {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EndpointRequest {
-    /// What is spoken, for people: `mysql`, `http`, ...
+    /// What is spoken: `http` for the interface of that name, and for people `mysql`, `cql`, ... over `net`.
     pub protocol: String,
     /// The ways of encryption that it can work with.
     pub encryption: BTreeSet<Encryption>,
@@ -220,7 +223,8 @@ impl Declaration {
     #[must_use]
     pub fn interfaces(&self) -> BTreeSet<&'static str> {
         let asked = [
-            ("net", !self.endpoints.is_empty()),
+            ("net", self.endpoints.values().any(|it| it.protocol != HTTP)),
+            ("http", self.endpoints.values().any(|it| it.protocol == HTTP)),
             ("files", !self.folders.is_empty()),
             ("credentials", !self.credentials.is_empty()),
             ("clock", self.clock.is_some()),

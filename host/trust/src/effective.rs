@@ -41,7 +41,13 @@ pub fn effective(
     let mut grants = given.clone();
     sides.endpoints(&declaration.endpoints, &given.endpoints);
     sides.folders(&declaration.folders, &given.folders);
-    sides.credentials(&declaration.credentials, &mut grants.credentials);
+    // Those of endpoints are between the operator and the host: the plugin never meets them.
+    let of_endpoints: BTreeSet<&Name> =
+        given.endpoints.values().filter_map(|endpoint| endpoint.credential.as_ref()).collect();
+    let (hidden, mut answering): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        given.credentials.clone().into_iter().partition(|(name, _)| of_endpoints.contains(name));
+    sides.credentials(&declaration.credentials, &mut answering);
+    grants.credentials = answering.into_iter().chain(hidden).collect();
     for (what, request, is_given) in
         [("clock", &declaration.clock, given.clock), ("random", &declaration.random, given.random)]
     {
@@ -284,6 +290,19 @@ mod tests {
         all.credentials.values_mut().for_each(|it| it.schemes = None);
         let (grants, _) = effective(&declared(&text), &all, &Limits::default()).unwrap();
         assert_eq!(schemes(&grants), Some(vec!["md5".to_owned(), "plain".to_owned()]));
+    }
+
+    #[test]
+    fn a_credential_of_an_endpoint_is_not_the_plugins_to_ask_for() {
+        let text = ENDPOINT.replace("'x'", "'http'").replace("'start'", "'immediate'");
+        let given = given(
+            "endpoints.server = { address = 'a:1', encryption = 'immediate', credential = 'account', scheme = 'basic' }\n\
+             credentials.account = { principal = 'p', secret-file = '/s' }",
+        );
+        let (grants, _) = effective(&declared(&text), &given, &Limits::default()).unwrap();
+        assert_eq!(grants, given);
+        let asks = declared(&format!("{text}{CREDENTIAL}"));
+        assert!(effective(&asks, &given, &Limits::default()).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Grants {
 }
 
 /// One server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EndpointGrant {
     /// `host:port`, with an IPv6 host in brackets.
@@ -37,9 +37,36 @@ pub struct EndpointGrant {
     /// The name that the server's certificate must carry, when it is not the address's host.
     #[serde(default)]
     pub server_name: Option<String>,
+    /// PEM file with the certificate, and those that vouch for it, by which the host proves to the server who it is.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the private key of `cert-file`.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// What the host adds to each HTTP request: the credential of that name.
+    #[serde(default)]
+    pub credential: Option<Name>,
+    /// How `credential` stands in a request.
+    #[serde(default)]
+    pub scheme: Option<HttpScheme>,
+    /// The header's name with `scheme = "header"`.
+    #[serde(default)]
+    pub header: Option<String>,
     /// Where the cluster's other members may be.
     #[serde(default)]
     pub members: Vec<MemberRange>,
+}
+
+/// How a credential stands in an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HttpScheme {
+    /// User name and password (RFC 7617).
+    Basic,
+    /// A token (RFC 6750).
+    Bearer,
+    /// The secret alone, in a header that the grant names.
+    Header,
 }
 
 /// Addresses and ports that `connect-member` may reach.

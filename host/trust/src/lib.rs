@@ -13,6 +13,7 @@ mod contract;
 mod declaration;
 mod effective;
 mod grants;
+mod http;
 mod key;
 mod limits;
 mod lock;
@@ -36,7 +37,8 @@ pub use declaration::{
 };
 pub use effective::{Mismatch, effective};
 pub use grants::{
-    Access, CredentialGrant, Encryption, EndpointGrant, FolderGrant, Granted, Grants, MemberRange,
+    Access, CredentialGrant, Encryption, EndpointGrant, FolderGrant, Granted, Grants, HttpScheme,
+    MemberRange,
 };
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
 pub use limits::{Limit, Limits};

@@ -60,6 +60,7 @@ impl Manifest {
 fn table(interface: &str) -> String {
     match interface {
         "net" => "[endpoints.NAME]".to_owned(),
+        "http" => "[endpoints.NAME] with protocol = \"http\"".to_owned(),
         "files" => "[folders.NAME]".to_owned(),
         "credentials" => "[credentials.NAME]".to_owned(),
         other => format!("[{other}]"),
@@ -88,6 +89,15 @@ mod tests {
         assert!(error.contains("uses net") && error.contains("[endpoints.NAME]"), "{error}");
         let error = manifest(&format!("{NET}{CLOCK}")).compare(&imports).unwrap_err().to_string();
         assert!(error.contains("does not use clock"), "{error}");
+    }
+
+    #[test]
+    fn endpoints_that_speak_http_are_another_interface() {
+        let http = manifest(&NET.replace("'x'", "'http'"));
+        assert!(http.compare(&["lockgate:datastore/http@0.1.0".into()]).is_ok());
+        assert!(http.compare(&["lockgate:datastore/net@0.1.0".into()]).is_err());
+        let error = manifest("").compare(&["lockgate:datastore/http@0.1.0".into()]).unwrap_err();
+        assert!(error.to_string().contains("protocol = \"http\""), "{error}");
     }
 
     #[test]

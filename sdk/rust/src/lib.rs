@@ -2,7 +2,7 @@
 //!
 //! A plugin is a type that implements [`Plugin`], with a [`Backup`] and a [`Restore`], and is made into a component by
 //! [`export!`]. What the host offers is in one module for each capability: [`archive`] and [`job`] are always there,
-//! [`files`], [`net`], [`credentials`], [`clock`] and [`random`] answer when the operator granted them. A component
+//! [`files`], [`net`], [`http`], [`credentials`], [`clock`] and [`random`] answer when the operator granted them. A component
 //! imports the interfaces whose modules it uses, and no others.
 //!
 //! Messages for the operator go through the [`log`] facade. A panic ends the call; its message reaches the operator.
@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod bindings;
+pub mod http;
 pub mod job;
 pub mod net;
 

@@ -71,8 +71,15 @@ fn absent(configuration: &Configuration) -> Vec<String> {
             }
         }
         for (endpoint, grant) in &source.endpoints {
-            if let Some(path) = &grant.ca_file {
-                need(format!("sources.{name}.endpoints.{endpoint}.ca-file"), path);
+            let files = [
+                ("ca-file", &grant.ca_file),
+                ("cert-file", &grant.cert_file),
+                ("key-file", &grant.key_file),
+            ];
+            for (setting, path) in files {
+                if let Some(path) = path {
+                    need(format!("sources.{name}.endpoints.{endpoint}.{setting}"), path);
+                }
             }
         }
     }

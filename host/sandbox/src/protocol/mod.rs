@@ -182,6 +182,8 @@ pub enum FromWorker {
     CloseConnection { connection: u32 },
     /// The first use of a grant that only the worker can see.
     Used(lockgate_trust::Granted),
+    /// The exchange was dropped.
+    CloseExchange { exchange: u32 },
     /// Needs an answer.
     Question(Question),
 }
@@ -206,6 +208,18 @@ pub enum Question {
     ConnectMember { endpoint: String, host: String, port: u16 },
     /// `net.connection.start-tls` → [`Answer::Connected`] with the descriptor that replaces the old one.
     StartTls { connection: u32 },
+    /// `http.start` → [`Answer::Started`].
+    StartExchange(HttpRequest),
+    /// `http.exchange.write` → [`Answer::Done`].
+    WriteBody {
+        exchange: u32,
+        #[serde(with = "blob")]
+        data: Vec<u8>,
+    },
+    /// `http.exchange.finish` → [`Answer::Response`].
+    FinishRequest { exchange: u32 },
+    /// `http.exchange.read` → [`Answer::Bytes`].
+    ReadBody { exchange: u32, max: u32 },
     /// `credentials.open` → [`Answer::Credential`].
     OpenCredential { name: String },
     /// `credentials.credential.respond` → [`Answer::Bytes`].
@@ -231,12 +245,25 @@ pub enum Question {
     Barrier,
 }
 
+/// `http.request`, as the plugin gave it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the contract says what the fields mean")]
+pub struct HttpRequest {
+    pub endpoint: String,
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body_length: Option<u64>,
+}
+
 /// What the host answers to a [`Question`].
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the questions say what they mean")]
 pub enum Answer {
     Done,
     Connected { connection: u32, encrypted: bool },
+    Started { exchange: u32 },
+    Response { status: u16, headers: Vec<(String, String)> },
     Credential { principal: String },
     Bytes(#[serde(with = "blob")] Vec<u8>),
     Reused(Vec<bool>),

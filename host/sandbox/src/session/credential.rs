@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lockgate_trust::{CredentialGrant, Grants, SecretSource};
+use lockgate_trust::{CredentialGrant, EndpointGrant, Grants, SecretSource};
 use lockgate_types::Failure;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
@@ -20,11 +20,14 @@ use super::scheme::{Challenge, respond};
 use super::shown::shown;
 use crate::limits::{SECRET_BYTES_MAX, SECRET_TIMEOUT};
 
-type Secret = Zeroizing<Vec<u8>>;
+/// Wiped when it is dropped.
+pub type Secret = Zeroizing<Vec<u8>>;
 
 /// The credentials that one session may use.
 pub struct Credentials {
     grants: BTreeMap<String, CredentialGrant>,
+    /// Credentials that endpoints use, with the endpoint: they answer no challenges.
+    of_endpoints: BTreeMap<String, String>,
     runtime: Handle,
     secrets: Mutex<HashMap<String, Arc<Secret>>>,
 }
@@ -42,8 +45,31 @@ impl Credentials {
         let named = |(name, grant): (&lockgate_types::Name, &CredentialGrant)| {
             (name.to_string(), grant.clone())
         };
-        let grants = grants.credentials.iter().map(named).collect();
-        Self { grants, runtime, secrets: Mutex::default() }
+        let granted = grants.credentials.iter().map(named).collect();
+        let used = |(name, endpoint): (&lockgate_types::Name, &EndpointGrant)| {
+            endpoint
+                .credential
+                .as_ref()
+                .map(|credential| (credential.to_string(), name.to_string()))
+        };
+        let of_endpoints = grants.endpoints.iter().filter_map(used).collect();
+        Self { grants: granted, of_endpoints, runtime, secrets: Mutex::default() }
+    }
+
+    /// Who a credential is for that an endpoint uses. Not for plugins.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn principal_of(&self, name: &str) -> Result<String, Failure> {
+        Ok(self.grant(name)?.principal.clone())
+    }
+
+    /// The secret of a credential that an endpoint uses. Not for plugins.
+    ///
+    /// # Errors
+    /// When there is none of that name, or its secret cannot be had.
+    pub fn secret_of(&self, name: &str) -> Result<Arc<Secret>, Failure> {
+        self.secret(name, self.grant(name)?)
     }
 
     /// Who the credential is for.
@@ -51,7 +77,7 @@ impl Credentials {
     /// # Errors
     /// What the plugin is told.
     pub fn principal(&self, name: &str) -> Result<String, Failure> {
-        Ok(self.grant(name)?.principal.clone())
+        Ok(self.answering(name)?.principal.clone())
     }
 
     /// Answers a challenge.
@@ -59,7 +85,7 @@ impl Credentials {
     /// # Errors
     /// What the plugin is told; never anything of the secret.
     pub fn respond(&self, name: &str, challenge: &Challenge<'_>) -> Result<Vec<u8>, Failure> {
-        let grant = self.grant(name)?;
+        let grant = self.answering(name)?;
         let is_allowed = |schemes: &Vec<String>| schemes.iter().any(|it| it == challenge.scheme);
         if !grant.schemes.as_ref().is_none_or(is_allowed) {
             let scheme = shown(challenge.scheme, 64);
@@ -72,6 +98,17 @@ impl Credentials {
             Failure::Denied(text) => Failure::Denied(format!("credential {name}: {text}")),
             failure => failure,
         })
+    }
+
+    /// A credential that plugins may use. Those of endpoints are not: whoever may choose the challenge could guess the secret
+    /// from the answers.
+    fn answering(&self, name: &str) -> Result<&CredentialGrant, Failure> {
+        match self.of_endpoints.get(name) {
+            None => self.grant(name),
+            Some(endpoint) => Err(Failure::Denied(format!(
+                "credential {name} is used by endpoint {endpoint} and answers no challenges"
+            ))),
+        }
     }
 
     fn grant(&self, name: &str) -> Result<&CredentialGrant, Failure> {

@@ -66,6 +66,11 @@ impl Endpoint {
         })
     }
 
+    /// Where the endpoint is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Whether and when the host does TLS.
     pub fn encryption(&self) -> Encryption {
         self.grant.encryption
@@ -221,9 +226,8 @@ mod tests {
         let grant = EndpointGrant {
             address: address.to_owned(),
             encryption: Encryption::Off,
-            ca_file: None,
-            server_name: None,
             members: members.collect(),
+            ..EndpointGrant::default()
         };
         Endpoint::new("server", &grant).unwrap()
     }

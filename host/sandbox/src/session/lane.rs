@@ -9,7 +9,8 @@ use lockgate_trust::Granted;
 use lockgate_types::{Attributes, Failure, Name};
 
 use super::entries::{Entries, Flow, Violation};
-use super::net::{Connected, Connections};
+use super::http::Exchanges;
+use super::net::{Connected, Connections, Net};
 use super::scheme::{Challenge, reveals};
 use super::shared::Shared;
 use super::shown::{into_shown, shown};
@@ -40,6 +41,7 @@ pub struct Lane {
     shared: Arc<Shared>,
     label: String,
     connections: Connections,
+    exchanges: Exchanges,
     last_writer: u32,
     has_ended: bool,
 }
@@ -101,6 +103,7 @@ impl Lane {
             shared,
             label: label.to_owned(),
             connections: Connections::default(),
+            exchanges: Exchanges::default(),
             last_writer: 0,
             has_ended: false,
         })
@@ -202,6 +205,7 @@ impl Lane {
                 FromWorker::CloseReader { reader } => entries.close_reader(reader)?,
                 FromWorker::CloseConnection { connection } => self.connections.close(connection)?,
                 FromWorker::Used(granted) => self.shared.note_use(granted),
+                FromWorker::CloseExchange { exchange } => self.exchanges.close(exchange)?,
                 FromWorker::Question(question) => self.answer(question, entries)?,
             }
             if entries.is_ignored() {
@@ -217,8 +221,8 @@ impl Lane {
             descriptor = Some(end);
             Answer::Connected { connection, encrypted }
         };
-        let Self { socket, shared, connections, .. } = self;
-        let uses = uses(&question);
+        let Self { socket, shared, connections, exchanges, .. } = self;
+        let uses = uses(&question, &shared.net);
         let answer = match question {
             Question::Connect { endpoint } => {
                 shared.net.connect(connections, &endpoint, None).map(&mut connected)
@@ -229,6 +233,12 @@ impl Lane {
             Question::StartTls { connection } => {
                 shared.net.start_tls(connections, connection).map(&mut connected)
             }
+            Question::StartExchange(request) => exchanges.start(shared.around(), request),
+            Question::WriteBody { exchange, data } => {
+                exchanges.write(shared.around(), exchange, data)
+            }
+            Question::FinishRequest { exchange } => exchanges.finish(shared.around(), exchange),
+            Question::ReadBody { exchange, max } => exchanges.read(shared.around(), exchange, max),
             Question::OpenCredential { name } => shared
                 .credentials
                 .principal(&name)
@@ -269,6 +279,7 @@ impl Lane {
         self.has_ended = true;
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
         self.connections = Connections::default();
+        self.exchanges = Exchanges::default();
     }
 
     /// Ends the lane and finds out why.
@@ -283,7 +294,7 @@ impl Lane {
 }
 
 /// What a question uses of the grants, once it is answered.
-fn uses(question: &Question) -> Vec<Granted> {
+fn uses(question: &Question, net: &Net) -> Vec<Granted> {
     let named = |name: &str, granted: &[fn(Name) -> Granted]| match name.parse::<Name>() {
         Ok(name) => granted.iter().map(|granted| granted(name.clone())).collect(),
         Err(_) => Vec::new(),
@@ -292,6 +303,13 @@ fn uses(question: &Question) -> Vec<Granted> {
         Question::Connect { endpoint } => named(endpoint, &[Granted::Endpoint]),
         Question::ConnectMember { endpoint, .. } => {
             named(endpoint, &[Granted::Endpoint, Granted::Members])
+        }
+        Question::StartExchange(request) => {
+            let mut used = named(&request.endpoint, &[Granted::Endpoint]);
+            let endpoint = net.endpoint(&request.endpoint).ok();
+            let credential = endpoint.and_then(|endpoint| endpoint.grant.credential.clone());
+            used.extend(credential.map(Granted::Credential));
+            used
         }
         Question::Respond { credential, scheme, .. } if reveals(scheme) => {
             named(credential, &[Granted::Credential, Granted::Reveal])

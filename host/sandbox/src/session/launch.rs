@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::SessionOptions;
 use super::credential::Credentials;
+use super::http::Http;
 use super::net::Net;
 use super::process::{Process, WorkerCommand};
 use super::shared::Shared;
@@ -135,6 +136,7 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
         process,
         watchdog,
         net,
+        http: Http::default(),
         credentials: Credentials::new(options.grants, options.runtime.clone()),
         granted: options.grants.each(),
         used: Mutex::default(),

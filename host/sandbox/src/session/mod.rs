@@ -10,6 +10,7 @@ mod credential;
 mod descriptor;
 mod dial;
 mod entries;
+mod http;
 mod instance;
 mod lane;
 mod launch;

@@ -158,7 +158,23 @@ impl Net {
         }
     }
 
-    fn endpoint(&self, name: &str) -> Result<&Endpoint, Failure> {
+    /// Carries bytes beside the calls until the session is closed.
+    pub fn carry(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut pumps = self.pumps();
+        while pumps.try_join_next().is_some() {}
+        pumps.spawn_on(work, &self.runtime);
+    }
+
+    /// What makes connections encrypted.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// An endpoint by its name.
+    ///
+    /// # Errors
+    /// When it is not granted.
+    pub fn endpoint(&self, name: &str) -> Result<&Endpoint, Failure> {
         self.endpoints.get(name).ok_or_else(|| {
             let name = super::shown::shown(name, 64).into_owned();
             Failure::Denied(format!("endpoint {name} is not granted"))
@@ -178,16 +194,17 @@ impl Net {
             let _reactor = self.runtime.enter();
             UnixStream::from_std(ours).map_err(io_failure)?
         };
-        let mut pumps = self.pumps();
-        while pumps.try_join_next().is_some() {}
         let (open, closed) = oneshot::channel();
         connection.open = Some(open);
-        pumps.spawn_on(pump(ours, server, connection.target.clone(), closed), &self.runtime);
+        self.carry(pump(ours, server, connection.target.clone(), closed));
         Ok(theirs.into())
     }
 
     /// Waits on this thread, unless the run is cancelled.
-    fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    ///
+    /// # Errors
+    /// Those of `work`, or [`Failure::Cancelled`].
+    pub fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut cancelled = self.cancelled.subscribe();
         self.runtime.block_on(async {
             tokio::select! {

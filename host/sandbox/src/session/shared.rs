@@ -9,6 +9,7 @@ use lockgate_trust::Granted;
 
 use super::Observer;
 use super::credential::Credentials;
+use super::http::{Around, Http};
 use super::lane::Limit;
 use super::net::Net;
 use super::process::Process;
@@ -28,6 +29,7 @@ pub struct Shared {
     pub process: Arc<Process>,
     pub watchdog: Watchdog,
     pub net: Net,
+    pub http: Http,
     pub credentials: Credentials,
     /// What was granted, and of that what was used.
     pub granted: BTreeSet<Granted>,
@@ -54,6 +56,12 @@ impl Shared {
     pub fn unused(&self) -> Vec<Granted> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         self.granted.difference(&used).cloned().collect()
+    }
+
+    /// What an HTTP request needs.
+    pub fn around(&self) -> Around<'_> {
+        let silence = Duration::from_millis(self.limits.silence_ms);
+        Around { http: &self.http, net: &self.net, credentials: &self.credentials, silence }
     }
 
     /// Tells the worker to bring up an instance on `lane`.

@@ -76,6 +76,7 @@ fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
     let process = Arc::new(process);
     let grants = Grants::default();
     Arc::new(Shared {
+        http: Default::default(),
         jail: Report { shape: Shape::Apart, layers: Vec::new() },
         name: "hostile".to_owned(),
         limits: Limits::default(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lockgate_trust::EndpointGrant;
 use lockgate_types::Failure;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpStream, UnixStream};
@@ -70,8 +70,16 @@ impl Trust {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::Other(format!("endpoint {}: {error}", endpoint.name)))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match client(&endpoint.grant) {
+            Ok(None) => Ok(config.with_no_client_auth()),
+            Ok(Some((chain, key))) => {
+                config.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
+            }
+            Err(cause) => Err(cause),
+        };
+        let config = config
+            .map_err(|cause| Failure::Config(format!("endpoint {}: {cause}", endpoint.name)))?;
         let config = Arc::new(config);
         configs.insert(endpoint.name.clone(), Arc::clone(&config));
         Ok(config)
@@ -82,7 +90,7 @@ fn roots(grant: &EndpointGrant) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let source = match &grant.ca_file {
         Some(file) => {
-            for certificate in authorities(file)? {
+            for certificate in certificates("ca-file", file)? {
                 roots
                     .add(certificate)
                     .map_err(|error| format!("ca-file {}: {error}", file.display()))?;
@@ -97,10 +105,24 @@ fn roots(grant: &EndpointGrant) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err(format!("{source} no authority to trust")) } else { Ok(roots) }
 }
 
-fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// By what the host proves to the server who it is.
+type Client = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn client(grant: &EndpointGrant) -> Result<Option<Client>, String> {
+    let (Some(chain), Some(key)) = (&grant.cert_file, &grant.key_file) else { return Ok(None) };
+    let certificates = certificates("cert-file", chain)?;
+    if certificates.is_empty() {
+        return Err(format!("cert-file {} holds no certificate", chain.display()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("could not read key-file {}: {error}", key.display()))?;
+    Ok(Some((certificates, key)))
+}
+
+fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|error| format!("could not read ca-file {}: {error}", file.display()))
+        .map_err(|error| format!("could not read {setting} {}: {error}", file.display()))
 }
 
 /// A failed handshake in words that say what to look at.

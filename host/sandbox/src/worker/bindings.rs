@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "the contract's own text documents what is generated from it")]
 
-use super::capability::{archive, credentials, files, net};
+use super::capability::{archive, credentials, files, http, net};
 
 wasmtime::component::bindgen!({
     path: "../../wit",
@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
         "lockgate:datastore/archive.writer": archive::Writer,
         "lockgate:datastore/archive.reader": archive::Reader,
         "lockgate:datastore/net.connection": net::Connection,
+        "lockgate:datastore/http.exchange": http::Exchange,
         "lockgate:datastore/files.file": files::OpenFile,
         "lockgate:datastore/files.listing": files::Listing,
         "lockgate:datastore/credentials.credential": credentials::Credential,

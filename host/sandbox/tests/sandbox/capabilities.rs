@@ -20,6 +20,8 @@ fn each_capability_is_denied_when_nothing_is_granted() {
         ("files", "(call $open-file (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4) (i32.const 1024))", same),
         ("credentials", "(call $open-credential (i32.const 512) (i32.const 4) (i32.const 1024))", same),
         ("the network", "(call $connect (i32.const 512) (i32.const 4) (i32.const 1024))", same),
+        ("http", "(call $ask (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4)
+            (i32.const 0) (i32.const 0) (i32.const 1) (i64.const 0) (i32.const 1024))", same),
         ("reading entries", "(call $open-entry (i32.const 512) (i32.const 4) (i32.const 1024))", same),
         ("writing entries", "(i32.store (i32.const 2048) (i32.const 512)) (i32.store (i32.const 2052) (i32.const 4))
             (call $create (i32.const 2048) (i32.const 1024))", same),

@@ -33,16 +33,25 @@ pub fn component(bodies: Bodies<'_>) -> Vec<u8> {
 
 /// Builds a component for the contract in a folder, which has this version.
 pub fn component_of(contract: &Path, version: &str, bodies: Bodies<'_>) -> Vec<u8> {
-    let text = text(bodies).replace(&format!("@{CONTRACT}"), &format!("@{version}"));
-    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(contract).unwrap();
+    // An older contract lacks the interfaces that came later.
+    let interfaces = &resolve.packages[package].interfaces;
+    let is_there = |line: &&str| {
+        let rest = line.split_once("\"lockgate:datastore/").map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split('@').next())
+            .is_none_or(|name| interfaces.contains_key(name))
+    };
+    let imports: Vec<&str> = IMPORTS.lines().filter(is_there).collect();
+    let text = text(bodies, &imports.join("\n"));
+    let text = text.replace(&format!("@{CONTRACT}"), &format!("@{version}"));
+    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
 
-fn text(bodies: Bodies<'_>) -> String {
+fn text(bodies: Bodies<'_>, imports: &str) -> String {
     let or_ok = |body: &str| match body {
         "" => "(i32.const 8192)".to_owned(),
         body => body.to_owned(),
@@ -75,7 +84,7 @@ fn text(bodies: Bodies<'_>) -> String {
             format!("(func (export \"{package}/{interface}@0.1.0#{name}\") {signature} (local $i i32) (local $h i32) {body})\n")
         })
         .collect();
-    let (imports, items) = (IMPORTS, bodies.items);
+    let items = bodies.items;
     format!(
         r#"(module
             {imports}
@@ -110,6 +119,11 @@ const IMPORTS: &str = r#"
     (import "lockgate:datastore/net@0.1.0" "[method]connection.write" (func $send (param i32 i32 i32 i32)))
     (import "lockgate:datastore/net@0.1.0" "[method]connection.start-tls" (func $start-tls (param i32 i32)))
     (import "lockgate:datastore/net@0.1.0" "[method]connection.close-write" (func $close-write (param i32 i32)))
+    (import "lockgate:datastore/http@0.1.0" "start" (func $ask (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32)))
+    (import "lockgate:datastore/http@0.1.0" "[method]exchange.write" (func $send-body (param i32 i32 i32 i32)))
+    (import "lockgate:datastore/http@0.1.0" "[method]exchange.finish" (func $answer (param i32 i32)))
+    (import "lockgate:datastore/http@0.1.0" "[method]exchange.read" (func $receive-body (param i32 i32 i32)))
+    (import "lockgate:datastore/http@0.1.0" "[resource-drop]exchange" (func $drop-exchange (param i32)))
     (import "lockgate:datastore/archive@0.1.0" "create" (func $create (param i32 i32)))
     (import "lockgate:datastore/archive@0.1.0" "open" (func $open-entry (param i32 i32 i32)))
     (import "lockgate:datastore/archive@0.1.0" "[method]reader.read" (func $read (param i32 i32 i32)))

@@ -5,6 +5,7 @@ pub mod archive;
 mod clock;
 pub mod credentials;
 pub mod files;
+pub mod http;
 pub mod job;
 pub mod net;
 mod random;

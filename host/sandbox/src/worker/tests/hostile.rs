@@ -236,8 +236,13 @@ fn what_is_not_granted_is_denied_and_says_how_to_grant_it() {
     let text = "(i32.const 16) (i32.const 4)";
     let two = format!("{text} {text}");
     let entry = "(i32.const 1024)";
+    // Endpoint, method, target, no headers, no body.
+    let request =
+        format!("{text} {text} {text} (i32.const 0) (i32.const 0) (i32.const 1) (i64.const 0)");
+    const HTTP_START: &str = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32)";
     let cases = [
         ("net", "connect", "(param i32 i32 i32)", text, "endpoints.NAME"),
+        ("http", "start", HTTP_START, &request, "endpoints.NAME"),
         ("credentials", "open", "(param i32 i32 i32)", text, "credentials.NAME"),
         ("files", "open", "(param i32 i32 i32 i32 i32)", &two, "folders.NAME"),
         ("files", "list-folder", "(param i32 i32 i32 i32 i32)", &two, "folders.NAME"),

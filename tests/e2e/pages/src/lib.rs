@@ -1,0 +1,94 @@
+//! Saves the pages of an HTTP server that lists them as JSON, one entry each.
+
+use std::io;
+
+use lockgate_plugin::http::Request;
+use lockgate_plugin::{
+    Backup, BackupPlan, BackupRequest, Context, Descriptor, Entry, Part, Plugin, Restore,
+    RestoreRequest, Result, Step, Summary, archive,
+};
+
+struct Pages;
+
+lockgate_plugin::export!(Pages);
+
+/// Nothing can be set.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {}
+
+impl Plugin for Pages {
+    type Config = Config;
+    type Backup = Saving;
+    type Restore = Restoring;
+
+    fn describe() -> Descriptor {
+        Descriptor {
+            name: "pages".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            datastore: "an HTTP server of the tests".into(),
+            part_kinds: vec!["site".into()],
+            consistency: "Each page is as it was at one moment.".into(),
+            ..Descriptor::default()
+        }
+    }
+}
+
+struct Saving;
+
+impl Backup for Saving {
+    type Config = Config;
+
+    fn begin(_: Config, _: BackupRequest) -> Result<(Self, BackupPlan)> {
+        Ok((Self, BackupPlan::new(vec![Part::new("site", "site")])))
+    }
+
+    fn join(_: Config, _: Vec<u8>) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn export(&mut self, _: Part) -> Result<Summary> {
+        let list = Request::get("server", "/pages?sorted").send()?.success()?;
+        let names: Vec<String> = list.json().context("the list of pages")?;
+        for name in &names {
+            let target = format!("/pages/{name}");
+            let mut page = Request::get("server", &target).send()?.success()?;
+            let entry = Entry::new(name.as_str());
+            let mut writer = archive::create(&entry)?;
+            io::copy(&mut page, &mut writer)?;
+            writer.finish()?;
+        }
+        Ok(Summary::of_items(names.len() as u64))
+    }
+}
+
+struct Restoring;
+
+impl Restore for Restoring {
+    type Config = Config;
+
+    fn preview(_: Config, request: RestoreRequest) -> Result<Vec<Step>> {
+        Ok(request.parts.iter().map(|part| Step::new(&part.id, "fill", part.id.as_str())).collect())
+    }
+
+    fn begin(_: Config, request: RestoreRequest) -> Result<(Self, Vec<Vec<Part>>)> {
+        Ok((Self, vec![request.parts]))
+    }
+
+    fn join(_: Config, _: RestoreRequest) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn import(&mut self, _: Part) -> Result<()> {
+        for entry in archive::entries(b"") {
+            let entry = entry?;
+            let name = String::from_utf8(entry.path.clone())?;
+            let mut reader = archive::open(&entry.path)?;
+            let mut page = Request::put("server", &format!("/pages/{name}")).stream(None)?;
+            io::copy(&mut reader, &mut page)?;
+            page.finish()?.success()?;
+        }
+        Request::post("server", "/restored").send_json(&true)?.success()?;
+        Ok(())
+    }
+}
