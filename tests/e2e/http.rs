@@ -46,7 +46,8 @@ fn answer(stream: &TcpStream, pages: &Pages) -> Option<()> {
     let mut pages = pages.lock().ok()?;
     let (method, target) = head.split_once(" HTTP/1.1\r\n")?.0.split_once(' ')?;
     let name = target.strip_prefix("/pages/").unwrap_or_default().to_owned();
-    let (status, content) = match (head.contains(AUTHORIZATION), method, target) {
+    let is_known = head.contains(AUTHORIZATION) || head.contains("\r\nx-token: letmein\r\n");
+    let (status, content) = match (is_known, method, target) {
         (false, ..) => (401, b"who are you?".to_vec()),
         (_, "GET", "/pages?sorted") => {
             let names: Vec<String> = pages.keys().map(|name| format!("{name:?}")).collect();
@@ -87,15 +88,21 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 fn configured(site: &Site, address: SocketAddr, credential: &str) -> Result<Lockgate> {
-    let plugin = command::plugins()?.with_file_name("plugins-e2e").join("pages.wasm");
-    ensure!(plugin.is_file(), "no {}: run `sh tests/all.sh` first", plugin.display());
     let secret = site.path("secret");
     std::fs::write(&secret, "hunter2\n")?;
-    site.configured(&format!(
-        "[sources.site]\nplugin = \"{}\"\nendpoints.server = {{ address = \"{address}\", encryption = \"off\"{credential} }}\n\
-         credentials.account = {{ principal = \"backup\", secret-file = \"{}\" }}\n",
-        plugin.display(),
+    let account = format!(
+        "credentials.account = {{ principal = \"backup\", secret-file = \"{}\" }}",
         secret.display()
+    );
+    source(site, address, credential, &account)
+}
+
+fn source(site: &Site, address: SocketAddr, credential: &str, more: &str) -> Result<Lockgate> {
+    let plugin = command::plugins()?.with_file_name("plugins-e2e").join("pages.wasm");
+    ensure!(plugin.is_file(), "no {}: run `sh tests/all.sh` first", plugin.display());
+    site.configured(&format!(
+        "[sources.site]\nplugin = \"{}\"\nendpoints.server = {{ address = \"{address}\", encryption = \"off\"{credential} }}\n{more}\n",
+        plugin.display(),
     ))
 }
 
@@ -135,5 +142,33 @@ fn a_server_that_knows_nobody_is_an_error_of_the_credentials() -> Result<()> {
     ensure!(line.contains("status 401: who are you?"), "{refused:?}");
     ensure!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
     ensure!(lockgate.ok(&["snapshots"])?.stdout.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_secret_that_systemd_passes_is_revealed_only_with_a_line_in_the_log() -> Result<()> {
+    let pages = Pages::new(Mutex::new(BTreeMap::from([("one".to_owned(), b"1".to_vec())])));
+    let address = serve(&pages)?;
+    let site = Site::local()?;
+    std::fs::create_dir(site.path("credentials"))?;
+    std::fs::write(site.path("credentials/site-token"), "letmein\n")?;
+    let token = |reveal: &str| {
+        let text =
+            "credentials.token = { principal = \"backup\", secret-credential = \"site-token\"";
+        source(&site, address, "", &format!("{text}{reveal} }}"))
+    };
+    let closed = token("")?.with("CREDENTIALS_DIRECTORY", site.path("credentials"));
+    closed.ok(&["init"])?;
+    let refused = closed.run(&["backup", "site"])?;
+    ensure!(refused.error_line().contains("`reveal = true`"), "{refused:?}");
+    let open = token(", reveal = true")?.with("LOCKGATE_LOG", "warn");
+    let unset = open.run(&["backup", "site"])?;
+    ensure!(unset.error_line().contains("LoadCredential"), "{unset:?}");
+    let saved =
+        open.with("CREDENTIALS_DIRECTORY", site.path("credentials")).ok(&["backup", "site"])?;
+    let line = saved.stderr.lines().find(|line| line.contains("shown a secret"));
+    let line = line.with_context(|| format!("no line in the log: {saved:?}"))?;
+    ensure!(line.contains("WARN") && line.contains("token") && line.contains("site"), "{line}");
+    ensure!(!format!("{saved:?}{unset:?}{refused:?}").contains("letmein"), "{saved:?}");
     Ok(())
 }

@@ -29,6 +29,11 @@ pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 pub const OPEN_ENTRIES_MAX: usize = 64;
 /// Connections that one instance may hold at once.
 pub const CONNECTIONS_MAX: usize = 64;
+/// Iterations that a server may ask for in SCRAM: the least that RFC 5802 and RFC 7677 name, and what takes some tenths of a
+/// second.
+pub const SCRAM_ITERATIONS_MIN: u32 = 4_096;
+/// See [`SCRAM_ITERATIONS_MIN`].
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// HTTP requests that one instance may have under way at once.
 pub const EXCHANGES_MAX: usize = 16;
 /// All headers of one HTTP request or response with its first line, in bytes. Servers have 8 to 64 KiB.

@@ -69,6 +69,8 @@ pub enum SecretSource {
     Variable(String),
     /// The first line that a command prints: program and arguments, no shell.
     Command(Vec<String>),
+    /// The first line of a file of this name in the folder `$CREDENTIALS_DIRECTORY` (`systemd.exec(5)`, "Credentials").
+    Systemd(String),
 }
 
 impl Grants {
@@ -150,17 +152,30 @@ impl CredentialGrant {
     /// # Errors
     /// With the reason, when not exactly one place is named.
     pub fn source(&self) -> Result<SecretSource, &'static str> {
-        match (&self.secret_file, &self.secret_variable, &self.secret_command) {
-            (Some(file), None, None) => Ok(SecretSource::File(file.clone())),
-            (None, Some(variable), None) => Ok(SecretSource::Variable(variable.clone())),
-            (None, None, Some(command)) if command.is_empty() => {
+        let ways = [
+            self.secret_file.clone().map(SecretSource::File),
+            self.secret_variable.clone().map(SecretSource::Variable),
+            self.secret_command.clone().map(SecretSource::Command),
+            self.secret_credential.clone().map(SecretSource::Systemd),
+        ];
+        let mut named = ways.into_iter().flatten();
+        let is_name = |name: &str| {
+            !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != ".."
+        };
+        match (named.next(), named.next()) {
+            (None, _) => Err(
+                "needs one of `secret-file`, `secret-variable`, `secret-command` and `secret-credential`",
+            ),
+            (_, Some(_)) => Err(
+                "has more than one of `secret-file`, `secret-variable`, `secret-command` and `secret-credential`",
+            ),
+            (Some(SecretSource::Command(command)), None) if command.is_empty() => {
                 Err("has an empty `secret-command`")
             }
-            (None, None, Some(command)) => Ok(SecretSource::Command(command.clone())),
-            (None, None, None) => {
-                Err("needs one of `secret-file`, `secret-variable` and `secret-command`")
+            (Some(SecretSource::Systemd(name)), None) if !is_name(&name) => {
+                Err("has a `secret-credential` that is no name of a file")
             }
-            _ => Err("has more than one of `secret-file`, `secret-variable` and `secret-command`"),
+            (Some(source), None) => Ok(source),
         }
     }
 }
@@ -205,8 +220,17 @@ mod tests {
         );
         assert_eq!(
             fault("[credentials.backup]\nprincipal = 'x'"),
-            "credential \"backup\" needs one of `secret-file`, `secret-variable` and `secret-command`"
+            "credential \"backup\" needs one of `secret-file`, `secret-variable`, `secret-command` and `secret-credential`"
         );
+        for (secrets, part) in [
+            ("secret-file = '/x'\nsecret-credential = 'x'", "more than one"),
+            ("secret-credential = '../x'", "no name of a file"),
+            ("secret-credential = ''", "no name of a file"),
+            ("secret-command = []", "empty"),
+        ] {
+            let text = fault(&format!("[credentials.backup]\nprincipal = 'x'\n{secrets}"));
+            assert!(text.contains(part), "{text}");
+        }
         assert!(
             fault("[endpoints.s]\naddress='a:1'\nmembers=[{network='10.0.0.0/8',ports=[]}]")
                 .contains("no usable port")

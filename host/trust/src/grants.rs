@@ -154,6 +154,12 @@ pub struct CredentialGrant {
     /// A command whose first line of output is the secret; no shell.
     #[serde(default)]
     pub secret_command: Option<Vec<String>>,
+    /// A credential that systemd passes to the host: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    #[serde(default)]
+    pub secret_credential: Option<String>,
+    /// What each message begins with that is answered by `hmac-sha256`.
+    #[serde(default)]
+    pub domain: Option<String>,
     /// Whether the plugin may see the secret itself, for protocols that cannot do without. Otherwise the host answers
     /// challenges and never hands the secret over.
     #[serde(default)]

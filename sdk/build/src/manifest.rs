@@ -45,6 +45,11 @@ impl Manifest {
                 used.insert(name);
             }
         }
+        let may_see = self.declaration.credentials.values().any(|it| it.reveal.is_some());
+        // Some schemes show the secret too, so that asking for it does not mean this interface.
+        if used.remove("credentials-reveal") && !may_see {
+            bail!("uses credentials-reveal; say why with `reveal` in [credentials.NAME] of {FILE}");
+        }
         let asked = self.declaration.interfaces();
         if let Some(missing) = used.difference(&asked).next() {
             bail!("uses {missing}; ask for it in {FILE}, with the reason: {}", table(missing));
@@ -98,6 +103,18 @@ mod tests {
         assert!(http.compare(&["lockgate:datastore/net@0.1.0".into()]).is_err());
         let error = manifest("").compare(&["lockgate:datastore/http@0.1.0".into()]).unwrap_err();
         assert!(error.to_string().contains("protocol = \"http\""), "{error}");
+    }
+
+    #[test]
+    fn seeing_a_secret_needs_a_reason() {
+        let imports = ["credentials", "credentials-reveal"]
+            .map(|it| format!("lockgate:datastore/{it}@0.1.0"));
+        let asks = "[credentials.account]\nschemes = ['x']\nreason = 'logs in'\n";
+        let error = manifest(asks).compare(&imports).unwrap_err().to_string();
+        assert!(error.contains("say why with `reveal`"), "{error}");
+        let asks = format!("{asks}reveal = 'old servers'\n");
+        assert!(manifest(&asks).compare(&imports).is_ok());
+        assert!(manifest(&asks).compare(&imports[..1]).is_ok());
     }
 
     #[test]

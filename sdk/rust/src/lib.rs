@@ -37,7 +37,7 @@ pub use bindings::lockgate::datastore::types::{
     Attribute, Attributes, ExtendedAttribute, Failure, Finding, Kind, Metadata, Part, Severity,
     Timestamp,
 };
-pub use bindings::lockgate::datastore::{clock, credentials, files, random};
+pub use bindings::lockgate::datastore::{clock, credentials, credentials_reveal, files, random};
 pub use component::Component;
 pub use error::{Context, Error, Result};
 pub use fingerprint::Fingerprint;

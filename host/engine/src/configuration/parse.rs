@@ -142,15 +142,8 @@ fn review_source(configuration: &Configuration, source: &Source) -> Vec<String> 
         }
     }
     for (name, credential) in &source.credentials {
-        let ways = [
-            credential.secret_file.is_some(),
-            credential.secret_variable.is_some(),
-            credential.secret_command.is_some(),
-        ];
-        if ways.into_iter().filter(|given| *given).count() != 1 {
-            found.push(format!(
-                "credentials.{name}: give exactly one of secret-file, secret-variable and secret-command"
-            ));
+        if let Err(reason) = credential.source() {
+            found.push(format!("credentials.{name} {reason}"));
         }
     }
     found

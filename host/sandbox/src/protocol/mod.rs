@@ -229,6 +229,8 @@ pub enum Question {
         challenge: Vec<u8>,
         parameters: Vec<(String, Vec<u8>)>,
     },
+    /// `credentials-reveal.reveal` → [`Answer::Bytes`].
+    Reveal { credential: String },
     /// `archive.reuse` → [`Answer::Reused`].
     Reuse { entries: Vec<Entry> },
     /// `archive.entries` → [`Answer::Entries`].

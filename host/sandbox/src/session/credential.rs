@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::scheme::{Challenge, respond};
+use super::scheme::{Account, Challenge, respond};
 use super::shown::shown;
 use crate::limits::{SECRET_BYTES_MAX, SECRET_TIMEOUT};
 
@@ -94,10 +94,30 @@ impl Credentials {
             return Err(Failure::Denied(text));
         }
         let secret = self.secret(name, grant)?;
-        respond(&secret, challenge, grant.reveal).map_err(|failure| match failure {
+        let account = Account {
+            principal: &grant.principal,
+            secret: &secret,
+            domain: grant.domain.as_deref(),
+            may_reveal: grant.reveal,
+        };
+        respond(&account, challenge).map_err(|failure| match failure {
             Failure::Denied(text) => Failure::Denied(format!("credential {name}: {text}")),
             failure => failure,
         })
+    }
+
+    /// Shows a secret to the plugin.
+    ///
+    /// # Errors
+    /// What the plugin is told: [`Failure::Denied`] unless its grant has `reveal = true`.
+    pub fn reveal(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        let grant = self.answering(name)?;
+        if !grant.reveal {
+            let text =
+                "the plugin asked for the secret itself, which needs `reveal = true` in the grant";
+            return Err(Failure::Denied(format!("credential {name}: {text}")));
+        }
+        Ok(self.secret(name, grant)?.to_vec())
     }
 
     /// A credential that plugins may use. Those of endpoints are not: whoever may choose the challenge could guess the secret
@@ -140,6 +160,13 @@ impl Credentials {
                 Some(value) => Ok(Zeroizing::new(value.into_encoded_bytes())),
                 None => Err(format!("the variable {variable} is not set")),
             },
+            SecretSource::Systemd(credential) => {
+                // `systemd.exec(5)`, section "Credentials".
+                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                    format!("systemd passed no credentials: `LoadCredential={credential}:...` in the unit")
+                })?;
+                first_line(&from_file(name, &Path::new(&folder).join(credential))?)
+            }
             SecretSource::Command(command) => {
                 // The timer needs the runtime that `block_on` enters.
                 let work = async { timeout(SECRET_TIMEOUT, from_command(command)).await };
@@ -267,6 +294,17 @@ mod tests {
             panic!()
         };
         assert!(text.contains("backup") && text.contains("mysql_native_password"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_revealed_only_when_its_grant_says_so() {
+        let text = r#"{"open": {"principal": "a", "secret-command": ["printf", "hunter2"], "reveal": true},
+                       "closed": {"principal": "a", "secret-command": ["printf", "hunter2"]}}"#;
+        let (_runtime, credentials) = credentials(text);
+        assert_eq!(credentials.reveal("open").unwrap(), b"hunter2");
+        let Err(Failure::Denied(text)) = credentials.reveal("closed") else { panic!() };
+        assert!(text.contains("reveal = true") && !text.contains("hunter2"), "{text}");
+        assert!(matches!(credentials.reveal("other"), Err(Failure::Denied(_))));
     }
 
     #[test]

@@ -248,6 +248,9 @@ impl Lane {
                     Challenge { scheme: &scheme, bytes: &challenge, parameters: &parameters };
                 shared.credentials.respond(&credential, &challenge).map(Answer::Bytes)
             }
+            Question::Reveal { credential } => {
+                shared.credentials.reveal(&credential).map(Answer::Bytes)
+            }
             Question::Reuse { entries: asked } => entries.reuse(asked),
             Question::Entries { prefix, after, limit } => {
                 entries.list(&prefix, after.as_ref(), limit)
@@ -262,6 +265,7 @@ impl Lane {
             Question::Barrier => entries.barrier(),
         };
         if answer.is_ok() {
+            tell_of_secrets(shared, &uses);
             uses.into_iter().for_each(|granted| shared.note_use(granted));
         }
         let ends: Vec<BorrowedFd<'_>> = descriptor.iter().map(AsFd::as_fd).collect();
@@ -293,6 +297,16 @@ impl Lane {
     }
 }
 
+/// Each time that a plugin is shown a secret, the log says so.
+fn tell_of_secrets(shared: &Shared, uses: &[Granted]) {
+    for granted in uses {
+        if let Granted::Reveal(credential) = granted {
+            let (source, plugin) = (&shared.name, shared.plugin);
+            tracing::warn!(%source, %plugin, %credential, "the plugin was shown a secret");
+        }
+    }
+}
+
 /// What a question uses of the grants, once it is answered.
 fn uses(question: &Question, net: &Net) -> Vec<Granted> {
     let named = |name: &str, granted: &[fn(Name) -> Granted]| match name.parse::<Name>() {
@@ -312,6 +326,9 @@ fn uses(question: &Question, net: &Net) -> Vec<Granted> {
             used
         }
         Question::Respond { credential, scheme, .. } if reveals(scheme) => {
+            named(credential, &[Granted::Credential, Granted::Reveal])
+        }
+        Question::Reveal { credential } => {
             named(credential, &[Granted::Credential, Granted::Reveal])
         }
         Question::Respond { credential, .. } => named(credential, &[Granted::Credential]),

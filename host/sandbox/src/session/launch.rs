@@ -131,6 +131,7 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
     Ok(Shared {
         jail,
         name: options.name.clone(),
+        plugin: options.plugin.digest(),
         limits: options.limits.clone(),
         observer: Arc::clone(&options.observer),
         process,

@@ -1,5 +1,8 @@
 //! How challenges are answered, one function for each scheme.
 
+mod keyed;
+mod scram;
+
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use ed25519_dalek::{Sha512, VerifyingKey};
 use lockgate_types::Failure;
@@ -24,32 +27,46 @@ pub struct Challenge<'a> {
     pub parameters: &'a [(String, Vec<u8>)],
 }
 
-/// Answers a challenge. `may_reveal` allows the schemes that show the secret to the plugin.
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account<'a> {
+    /// The user name of the grant.
+    pub principal: &'a str,
+    /// The secret; none of the answers but those that [`reveals`] names has it in it.
+    pub secret: &'a [u8],
+    /// What each message of `hmac-sha256` begins with.
+    pub domain: Option<&'a str>,
+    /// Whether schemes are allowed that show the secret to the plugin.
+    pub may_reveal: bool,
+}
+
+/// Answers a challenge.
 ///
 /// # Errors
 /// When the scheme is unknown or not allowed, or the challenge is not one of its kind.
-pub fn respond(
-    secret: &[u8],
-    challenge: &Challenge<'_>,
-    may_reveal: bool,
-) -> Result<Vec<u8>, Failure> {
-    let answer = match challenge.scheme {
+pub fn respond(account: &Account<'_>, challenge: &Challenge<'_>) -> Result<Vec<u8>, Failure> {
+    let secret = account.secret;
+    match challenge.scheme {
         "mysql_native_password" => {
-            mysql_native_password(secret, nonce(challenge, MYSQL_NONCE_BYTES)?)
+            Ok(mysql_native_password(secret, nonce(challenge, MYSQL_NONCE_BYTES)?))
         }
         "caching_sha2_password" => {
-            caching_sha2_password(secret, nonce(challenge, MYSQL_NONCE_BYTES)?)
+            Ok(caching_sha2_password(secret, nonce(challenge, MYSQL_NONCE_BYTES)?))
         }
-        "caching_sha2_password_full" => caching_sha2_password_full(secret, challenge, may_reveal)?,
-        "client_ed25519" => client_ed25519(secret, nonce(challenge, ED25519_NONCE_BYTES)?),
-        other => {
-            let scheme = shown(other, 64);
-            return Err(Failure::Unsupported(format!(
-                "authentication scheme {scheme} is not known"
-            )));
+        "caching_sha2_password_full" => {
+            caching_sha2_password_full(secret, challenge, account.may_reveal)
         }
-    };
-    Ok(answer)
+        "client_ed25519" => Ok(client_ed25519(secret, nonce(challenge, ED25519_NONCE_BYTES)?)),
+        "postgresql_md5" => keyed::postgresql_md5(account, challenge),
+        "hmac-sha256" => keyed::hmac_sha256(account, challenge),
+        other => match scram::family(other) {
+            Some(family) => scram::respond(family, account, challenge),
+            None => {
+                let scheme = shown(other, 64);
+                Err(Failure::Unsupported(format!("authentication scheme {scheme} is not known")))
+            }
+        },
+    }
 }
 
 /// Whether an answer of the scheme shows the secret to the plugin.
@@ -139,7 +156,8 @@ mod tests {
     }
 
     fn answer(scheme: &str, secret: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-        respond(secret.as_bytes(), &Challenge { scheme, bytes, parameters: &[] }, false)
+        let account = Account { secret: secret.as_bytes(), ..Account::default() };
+        respond(&account, &Challenge { scheme, bytes, parameters: &[] })
     }
 
     /// What a server does that knows only `SHA1(SHA1(password))`: takes the mask away and hashes once more.
@@ -201,7 +219,7 @@ mod tests {
                 bytes: &[],
                 parameters: &parameters,
             };
-            respond(b"secret", &challenge, may_reveal)
+            respond(&Account { secret: b"secret", may_reveal, ..Account::default() }, &challenge)
         };
         assert_eq!(ask(1, true).unwrap(), b"secret\0");
         assert!(matches!(ask(1, false), Err(Failure::Denied(_))));

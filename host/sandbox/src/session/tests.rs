@@ -79,6 +79,7 @@ fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
         http: Default::default(),
         jail: Report { shape: Shape::Apart, layers: Vec::new() },
         name: "hostile".to_owned(),
+        plugin: lockgate_types::Digest([0; 32]),
         limits: Limits::default(),
         observer: Arc::new(Deaf),
         watchdog: Watchdog::start(Arc::clone(&process), || {}).unwrap(),

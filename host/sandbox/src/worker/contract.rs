@@ -20,8 +20,18 @@ struct Adapter {
 const ADAPTERS: [Adapter; 1] = [Adapter { version: "0.1.0", join: join_0_1 }];
 
 /// What the contract imports. `types` only names types.
-const IMPORTS: [&str; 9] =
-    ["types", "job", "archive", "net", "http", "files", "credentials", "clock", "random"];
+const IMPORTS: [&str; 10] = [
+    "types",
+    "job",
+    "archive",
+    "net",
+    "http",
+    "files",
+    "credentials",
+    "credentials-reveal",
+    "clock",
+    "random",
+];
 /// What the contract exports.
 const EXPORTS: [&str; 5] = ["identity", "health", "backup", "restore", "maintenance"];
 /// Versions of WASI that are offered, empty, to components that import it.

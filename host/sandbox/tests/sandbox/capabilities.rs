@@ -129,6 +129,40 @@ fn what_was_granted_and_never_used_is_known_afterwards() {
 }
 
 #[test]
+fn a_secret_reaches_the_plugin_only_with_its_own_grant() {
+    let stage = Stage::new();
+    let check = "(call $open-credential (i32.const 512) (i32.const 4) (i32.const 1024))
+        (if (i32.load8_u (i32.const 1024)) (then (return (i32.const 1024))))
+        (call $reveal (i32.load (i32.const 1028)) (i32.const 1040))
+        (if (i32.load8_u (i32.const 1040)) (then (return (i32.const 1040))))
+        (call $say (i32.load (i32.const 1044)) (i32.load (i32.const 1048))) (i32.const 8192)";
+    let bodies = Bodies { items: r#"(data (i32.const 512) "name")"#, check, ..Bodies::default() };
+    let plugin = stage.plugin(bodies);
+    let check = |more: &str| {
+        let given = grants(&format!(
+            "credentials.name = {{ principal = 'p', secret-command = ['printf', 'hunter2']{more} }}"
+        ));
+        let session = stage.try_session(&plugin, &given, Limits::default()).unwrap();
+        let checked = session.instance("asks").unwrap().check();
+        let unused = session.unused();
+        session.close();
+        (checked, unused)
+    };
+    let (checked, unused) = check("");
+    let error = checked.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
+    assert!(
+        error.to_string().contains("`reveal = true`") && !error.to_string().contains("hunter2")
+    );
+    assert_eq!(unused.len(), 1);
+    let (checked, unused) = check(", reveal = true");
+    checked.unwrap();
+    assert!(unused.is_empty(), "{unused:?}");
+    // The first line is the host's, of what it refused.
+    assert_eq!(stage.heard.lines().last().map(String::as_str), Some("asks: hunter2"));
+}
+
+#[test]
 fn a_plugin_holds_no_more_handles_than_it_may() {
     let stage = Stage::new();
     let check = "(loop $l

@@ -4,8 +4,8 @@ use std::io;
 
 use lockgate_plugin::http::Request;
 use lockgate_plugin::{
-    Backup, BackupPlan, BackupRequest, Context, Descriptor, Entry, Part, Plugin, Restore,
-    RestoreRequest, Result, Step, Summary, archive,
+    Backup, BackupPlan, BackupRequest, Context, Descriptor, Entry, Failure, Part, Plugin, Restore,
+    RestoreRequest, Result, Step, Summary, archive, credentials, credentials_reveal,
 };
 
 struct Pages;
@@ -34,6 +34,15 @@ impl Plugin for Pages {
     }
 }
 
+/// The token where one is granted.
+fn token() -> Result<String> {
+    match credentials::open("token") {
+        Ok(token) => Ok(String::from_utf8(credentials_reveal::reveal(&token)?)?),
+        Err(Failure::Denied(_)) => Ok(String::new()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
 struct Saving;
 
 impl Backup for Saving {
@@ -48,11 +57,12 @@ impl Backup for Saving {
     }
 
     fn export(&mut self, _: Part) -> Result<Summary> {
-        let list = Request::get("server", "/pages?sorted").send()?.success()?;
+        let token = token()?;
+        let get = |target: &str| Request::get("server", target).header("x-token", &token).send();
+        let list = get("/pages?sorted")?.success()?;
         let names: Vec<String> = list.json().context("the list of pages")?;
         for name in &names {
-            let target = format!("/pages/{name}");
-            let mut page = Request::get("server", &target).send()?.success()?;
+            let mut page = get(&format!("/pages/{name}"))?.success()?;
             let entry = Entry::new(name.as_str());
             let mut writer = archive::create(&entry)?;
             io::copy(&mut page, &mut writer)?;

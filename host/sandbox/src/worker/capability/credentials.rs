@@ -5,6 +5,7 @@ use wasmtime::component::Resource;
 use super::{asked, quoted};
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::credentials::{Host, HostCredential};
+use crate::worker::bindings::lockgate::datastore::credentials_reveal;
 use crate::worker::fault::{Fault, Reply};
 use crate::worker::state::{State, mismatch};
 
@@ -58,5 +59,16 @@ impl HostCredential for State {
     fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
         self.table.delete(credential)?;
         Ok(())
+    }
+}
+
+impl credentials_reveal::Host for State {
+    fn reveal(&mut self, credential: Resource<Credential>) -> Reply<Vec<u8>> {
+        self.go_on()?;
+        let credential = self.table.get(&credential)?.name.clone();
+        match self.ask(Question::Reveal { credential }, &[])? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            _ => Err(mismatch()),
+        }
     }
 }
