@@ -130,6 +130,7 @@ impl Stage {
             format!("endpoints.silent = {{ address = \"127.0.0.1:{silent}\" }}"),
             format!("endpoints.endless = {{ address = \"127.0.0.1:{endless}\" }}"),
             format!("endpoints.plain = {{ address = \"127.0.0.1:{silent}\", encryption = \"off\" }}"),
+            format!("endpoints.noise = {{ address = \"127.0.0.1:{endless}\", encryption = \"off\" }}"),
             format!("endpoints.cluster = {{ address = \"127.0.0.1:{silent}\", {} }}", members("127.0.0.2/32")),
             format!(
                 "endpoints.wide = {{ address = \"127.0.0.1:{silent}\", members = [{{ network = \"0.0.0.0/0\", ports = [80, {silent}] }}, {{ network = \"::/0\", ports = [80, {silent}] }}] }}"

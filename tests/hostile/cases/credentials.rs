@@ -15,6 +15,11 @@ pub const ALL: &[Case] = &[
     ),
     Case::both("credential-unknown-scheme", RESPOND, held(&["mysql_clear_password"])),
     Case::both("credential-reveal", RESPOND, held(&["credential account", "reveal"])),
+    Case::both(
+        "credential-secret-denied",
+        &["credentials-reveal.reveal"],
+        held(&["credential account", "`reveal = true`"]),
+    ),
     Case::both("credential-challenge", RESPOND, held(&["mysql_native_password"])),
     Case::for_ever(
         "credential-oracle",

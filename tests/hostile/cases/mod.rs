@@ -6,6 +6,7 @@ mod calls;
 mod compute;
 mod credentials;
 mod files;
+mod http;
 mod long;
 mod messages;
 mod names;
@@ -22,6 +23,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         compute::ALL,
         credentials::ALL,
         files::ALL,
+        http::ALL,
         long::ALL,
         messages::ALL,
         names::ALL,

@@ -1,6 +1,6 @@
 //! Attacks the credentials. The test grants `account`, which answers and does not reveal.
 
-use lockgate_plugin::{Result, credentials};
+use lockgate_plugin::{Result, credentials, credentials_reveal};
 
 use crate::{Behaviours, denied, held, refused};
 
@@ -27,6 +27,13 @@ pub const ALL: Behaviours = &[
         let encrypted = [("encrypted".to_owned(), vec![1])];
         denied("the secret", account.respond("caching_sha2_password_full", &[], &encrypted));
         refused("the secret", account.respond("caching_sha2_password_full", &[], &[]));
+        held()
+    }),
+    ("credential-secret-denied", |_| {
+        let account = credentials::open("account")?;
+        for _ in 0..100 {
+            denied("the secret", credentials_reveal::reveal(&account));
+        }
         held()
     }),
     ("credential-challenge", |_| {

@@ -6,6 +6,7 @@ mod compute;
 mod credentials;
 mod files;
 mod handles;
+mod http;
 mod long;
 mod messages;
 mod names;
@@ -30,12 +31,13 @@ enum Way {
 /// What a behaviour does, by its name.
 type Behaviours = &'static [(&'static str, fn(Way) -> Result<()>)];
 
-const ALL: [Behaviours; 12] = [
+const ALL: [Behaviours; 13] = [
     archive::ALL,
     compute::ALL,
     credentials::ALL,
     files::ALL,
     handles::ALL,
+    http::ALL,
     long::ALL,
     names::ALL,
     net::ALL,
