@@ -47,7 +47,10 @@ pub struct Heard(pub Mutex<Vec<String>>);
 
 impl Observer for Heard {
     fn log(&self, _instance: &str, level: Level, message: &str, _fields: &Attributes) {
-        self.0.lock().unwrap().push(format!("{level:?} {message}"));
+        // What an operator sees without asking for more.
+        if matches!(level, Level::Warn | Level::Error) {
+            self.0.lock().unwrap().push(format!("{level:?} {message}"));
+        }
     }
 
     fn progress(&self, _part: &str, _bytes: u64, _items: u64) {}

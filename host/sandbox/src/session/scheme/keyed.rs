@@ -49,7 +49,7 @@ mod tests {
         super::super::respond(account, &Challenge { scheme, bytes, parameters: &[] })
     }
 
-    /// Computed with `md5sum`, following the formula of PostgreSQL's documentation.
+    /// Computed with Python's `hashlib`, following the formula of PostgreSQL's documentation.
     #[test]
     fn postgresql_gets_the_digest_of_its_documentation() {
         let account = Account { principal: "md5_user", secret: b"password", ..Account::default() };
