@@ -9,4 +9,4 @@ target=$(sh tests/target.sh)
 "$target/debug/lockgate-build" tests/e2e/pages --out "$target/debug/plugins-e2e" --target-dir "$target/plugins"
 "$target/debug/lockgate-servers" install
 cargo fmt --all --check
-cargo test --locked --workspace
+cargo test --locked --workspace --no-fail-fast
