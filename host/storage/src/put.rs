@@ -29,11 +29,12 @@ impl Storage {
     /// capabilities) are asked first, which is no protection against two writers at the same moment.
     pub async fn put(&self, name: &str, data: Vec<Bytes>) -> Result<(), Error> {
         self.check_name("write", name)?;
-        let mut data = Buffer::from(data);
-        if services::keeps_memory(self.scheme()) {
+        let data = if services::keeps_memory(self.scheme()) {
             // The caller lends its buffers until the object is durable, not for as long as the object lives.
-            data = Buffer::from(data.to_vec());
-        }
+            Buffer::from(data.concat())
+        } else {
+            Buffer::from(data)
+        };
         if data.len() as u64 > limits::OBJECT_BYTES_MAX {
             let cause = "it is larger than 1 GiB, the most that an object may have";
             return Err(self.own_error(ErrorKind::Unsupported, "write", name, cause));
