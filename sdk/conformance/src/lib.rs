@@ -1,0 +1,11 @@
+//! Holds a plugin against its real datastore, case by case.
+//!
+//! The suite runs `lockgate` as an operator does and asks a [`Datastore`] for servers, content and troubles. What is
+//! compared after a restore is what the datastore's own client sees, never what the plugin says of itself.
+
+mod datastore;
+
+pub use datastore::{
+    Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server, Source,
+    Writer,
+};
