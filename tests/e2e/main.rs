@@ -1,5 +1,6 @@
 //! The main job end to end: the built binary, its plugins, real servers, and restic as a referee.
 
+mod audit;
 mod folders;
 mod http;
 mod interop;

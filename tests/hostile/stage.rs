@@ -141,6 +141,11 @@ impl Stage {
         .join("\n")
     }
 
+    /// What the host has recorded so far.
+    pub fn audit(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.site.path(".local/state/lockgate/audit.jsonl"))?)
+    }
+
     /// Demands that nothing beside the grants has changed, and that there are so many more snapshots than before.
     pub fn review(&mut self, new_snapshots: usize) -> Result<()> {
         let secret = fs::read_to_string(self.site.path("outside/secret"))?;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lockgate_tests::{Lockgate, Outcome};
+use serde_json::Value;
 
-use crate::case::{Case, End};
+use crate::case::{Case, End, HELD};
 use crate::measure::{self, Measured};
 use crate::stage::{MEMORY_BYTES, Stage};
 
@@ -86,6 +87,7 @@ impl Trial {
 
     pub fn run(&self, stage: &mut Stage, usual: &Measured) -> Result<()> {
         let lockgate = stage.case(&self.case, &self.end)?;
+        let known = stage.audit()?.lines().count();
         let measured = run(stage, &lockgate, self.direction, &self.end)?;
         println!(
             "{}: {:.1} s, host {} MiB, worker {} MiB: {}",
@@ -98,6 +100,8 @@ impl Trial {
         let deadline = Duration::from_millis(self.case.call_ms);
         review(&measured, usual, &self.end, deadline, MEMORY_BYTES)?;
         self.names_the_place(&measured.outcome)?;
+        let recorded = stage.audit()?;
+        self.is_recorded(&measured.outcome, recorded.lines().skip(known))?;
         let is_new = self.direction == Direction::Backup && self.end.code == 0;
         stage.review(usize::from(is_new))?;
         if is_new {
@@ -112,6 +116,44 @@ impl Trial {
 }
 
 impl Trial {
+    /// The audit log says that the plugin was let in, what it was refused, and how it ended.
+    fn is_recorded<'a>(
+        &self,
+        outcome: &Outcome,
+        lines: impl Iterator<Item = &'a str>,
+    ) -> Result<()> {
+        let entries: Vec<Value> = lines.map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let said = |event: &str, key: &str| -> Vec<&str> {
+            let of_event = entries.iter().filter(|entry| entry["event"] == event);
+            of_event.filter_map(|entry| entry[key].as_str()).collect()
+        };
+        ensure!(said("started", "purpose").len() == 1, "no run began: {entries:?}");
+        let (error, ended) = (outcome.error_line(), said("ended", "outcome"));
+        if self.end.code == 0 {
+            ensure!(ended == ["completed"], "the audit log says {ended:?}");
+        } else {
+            ensure!(ended == ["failed"], "the audit log says {ended:?}");
+            let told = said("ended", "error").concat();
+            let told = lockgate_types::shown(&told, usize::MAX);
+            ensure!(
+                error.contains(told.as_ref()),
+                "the audit log says {told}, and the operator heard {error}"
+            );
+        }
+        let is_refused = self.end.says == [HELD] && !self.gets_what_there_is();
+        ensure!(
+            !is_refused || !said("refused", "attempt").is_empty(),
+            "the audit log says nothing of what was refused: {entries:?}"
+        );
+        Ok(())
+    }
+
+    /// Asks for more of an entry than there is, and gets what there is: nothing is refused.
+    fn gets_what_there_is(&self) -> bool {
+        self.direction == Direction::Restore
+            && ["gives-more", "gives-less", "after-finish"].contains(&self.case.name)
+    }
+
     /// The error names the source, and the part or the instance.
     fn names_the_place(&self, outcome: &Outcome) -> Result<()> {
         let line = outcome.error_line();

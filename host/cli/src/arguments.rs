@@ -40,6 +40,9 @@ pub struct Global {
     /// Folder for compiled plugins [default: lockgate in the user's cache folder]
     #[arg(long, global = true, env = "LOCKGATE_CACHE", value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
+    /// Audit log [default: lockgate/audit.jsonl in the user's folder for state]
+    #[arg(long, global = true, env = "LOCKGATE_AUDIT", value_name = "FILE")]
+    pub audit: Option<PathBuf>,
     /// What to do when this machine lacks a layer of the jail that plugins run in: refuse, or go on and record it [default: full]
     #[arg(long, global = true, env = "LOCKGATE_ISOLATION", value_name = "full|reduced", value_parser = isolation)]
     pub isolation: Option<Isolation>,
@@ -87,6 +90,9 @@ pub enum Command {
     /// List and inspect plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
+    /// Read the record of what plugins were allowed, tried and did not get
+    #[command(subcommand)]
+    Audit(commands::audit::Command),
     /// Look at what keeps plugins in
     #[command(subcommand)]
     Sandbox(commands::sandbox::Command),

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lockgate_engine::audit::AuditFile;
 use lockgate_engine::configuration::{self, Configuration, Secret, Source};
 use lockgate_engine::jail::Isolation;
 use lockgate_engine::repositories::Location;
@@ -32,6 +33,7 @@ pub struct Context {
     password: Option<Secret>,
     plugins: Option<PathBuf>,
     cache: Option<PathBuf>,
+    audit: Option<PathBuf>,
     isolation: Option<Isolation>,
 }
 
@@ -59,6 +61,7 @@ impl Context {
             password: password(global),
             plugins: global.plugins.clone(),
             cache: global.cache.clone(),
+            audit: global.audit.clone(),
             isolation: global.isolation,
         };
         Ok(context)
@@ -123,7 +126,8 @@ impl Context {
     pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
         let program = env::current_exe()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("own program file: {error}")))?;
-        Ok(Host::new(HostOptions {
+        Host::new(HostOptions {
+            audit: self.audit_file(),
             runtime: self.runtime.handle().clone(),
             plugins: self.plugin_folder(&program),
             trust: Trust::open(self.lock_file(), self.configuration.trust.policy())?,
@@ -135,18 +139,34 @@ impl Context {
             },
             observer,
             cancel: self.cancel.clone(),
-        }))
+        })
     }
 
-    /// The lock file: where the configuration says, else beside the configuration, which is also where a relative path begins.
+    /// The lock file: where the configuration says, else beside the configuration.
     fn lock_file(&self) -> PathBuf {
+        let named = self.configuration.trust.lock.as_deref();
+        self.configuration_folder().join(named.unwrap_or_else(|| Path::new("plugins.lock")))
+    }
+
+    /// The audit log: where the arguments or the configuration say, else among the user's state.
+    pub fn audit_file(&self) -> AuditFile {
+        let named = match (&self.audit, &self.configuration.audit) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Some(path)) => Some(self.configuration_folder().join(path)),
+            (None, None) => None,
+        };
+        let is_required = named.is_some();
+        let usual = || user_folder("XDG_STATE_HOME", ".local/state").join("lockgate/audit.jsonl");
+        AuditFile { path: named.unwrap_or_else(usual), is_required }
+    }
+
+    /// Where the configuration is, which is also where relative paths in it begin.
+    fn configuration_folder(&self) -> PathBuf {
         let configuration = configuration_file(self.configuration_path.as_ref());
-        let folder = configuration.as_ref().and_then(|path| path.parent()).map_or_else(
+        configuration.as_ref().and_then(|path| path.parent()).map_or_else(
             || user_folder("XDG_CONFIG_HOME", ".config").join("lockgate"),
             Path::to_path_buf,
-        );
-        let named = self.configuration.trust.lock.as_deref();
-        folder.join(named.unwrap_or_else(|| Path::new("plugins.lock")))
+        )
     }
 
     fn plugin_folder(&self, program: &Path) -> PathBuf {

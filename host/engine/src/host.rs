@@ -6,8 +6,10 @@ use lockgate_sandbox::{CodeCache, Instance, Limits, Session, SessionOptions, Wor
 use lockgate_trust::Grants;
 use tokio::runtime::Handle;
 
+use crate::audit::{self, Audit, AuditFile};
+use crate::manifest::grants_in_words;
 use crate::progress::{Observe, PluginObserver};
-use crate::{Cancel, Plugin, Plugins, Result, Trust};
+use crate::{Cancel, IsolationRecord, Plugin, Plugins, Result, Trust};
 
 /// What every run needs from the machine that it runs on.
 pub struct Host {
@@ -16,6 +18,7 @@ pub struct Host {
     trust: Trust,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) cancel: Cancel,
+    pub(crate) audit: Arc<Audit>,
     cache: CodeCache,
     worker: WorkerCommand,
 }
@@ -32,6 +35,8 @@ pub struct HostOptions {
     pub cache: PathBuf,
     /// How a worker process is started.
     pub worker: WorkerCommand,
+    /// Where what plugins do is recorded.
+    pub audit: AuditFile,
     /// Who hears of progress and logs.
     pub observer: Arc<dyn Observe>,
     /// How the operator stops a run.
@@ -40,6 +45,8 @@ pub struct HostOptions {
 
 /// What a plugin is launched with.
 pub(crate) struct Launch<'a> {
+    /// The run that it is for, in the audit log.
+    pub run: &'a Arc<audit::Run>,
     /// Who it is for, as messages call it.
     pub name: String,
     pub grants: &'a Grants,
@@ -49,9 +56,12 @@ pub(crate) struct Launch<'a> {
 
 impl Host {
     /// A host with these options.
-    #[must_use]
-    pub fn new(options: HostOptions) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the audit log is required and cannot be opened.
+    pub fn new(options: HostOptions) -> Result<Self> {
+        Ok(Self {
+            audit: Audit::open(options.audit)?,
             runtime: options.runtime,
             plugins: Plugins::new(options.plugins),
             trust: options.trust,
@@ -59,7 +69,7 @@ impl Host {
             cancel: options.cancel,
             cache: CodeCache::new(options.cache),
             worker: options.worker,
-        }
+        })
     }
 
     /// The plugins that are installed here.
@@ -96,16 +106,20 @@ impl Host {
             .cache
             .load(&plugin.admitted, &self.worker)
             .map_err(|error| error.of_source(&launch.name))?;
-        Ok(Session::launch(&SessionOptions {
+        let (observer, run) = (Arc::clone(&self.observer), Arc::clone(launch.run));
+        let session = Session::launch(&SessionOptions {
             plugin: &compiled,
             name: launch.name,
             grants: launch.grants,
             limits: launch.limits,
             config: launch.config,
-            observer: Arc::new(PluginObserver(Arc::clone(&self.observer))),
+            observer: Arc::new(PluginObserver { observer, run }),
             runtime: self.runtime.clone(),
             worker: self.worker.clone(),
-        })?)
+        })?;
+        let isolation = IsolationRecord::new(session.jail());
+        launch.run.launched(plugin, grants_in_words(launch.grants), isolation);
+        Ok(session)
     }
 
     /// What keeps a worker of this shape in, on this machine.
@@ -121,25 +135,23 @@ impl Host {
     /// # Errors
     /// When it cannot be compiled or run.
     pub fn describe(&self, plugin: &Plugin) -> Result<lockgate_types::Descriptor> {
-        self.describe_as(plugin, plugin.name.as_str(), &Limits::default())
-    }
-
-    /// [`Host::describe`] on behalf of a source, within its limits.
-    pub(crate) fn describe_as(
-        &self,
-        plugin: &Plugin,
-        name: &str,
-        limits: &Limits,
-    ) -> Result<lockgate_types::Descriptor> {
-        let grants = Grants::default();
-        let (name, config) = (name.to_owned(), "{}".to_owned());
-        let session =
-            self.launch(plugin, Launch { name, grants: &grants, limits: limits.clone(), config })?;
-        let mut instance: Instance = session.instance("describe")?;
-        let descriptor = instance.describe()?;
-        drop(instance);
-        session.close();
-        plugin.check_descriptor(&descriptor)?;
-        Ok(descriptor)
+        self.audit.record("describe", plugin.name.as_str(), |run| {
+            let session = self.launch(
+                plugin,
+                Launch {
+                    run,
+                    name: plugin.name.to_string(),
+                    grants: &Grants::default(),
+                    limits: Limits::default(),
+                    config: "{}".to_owned(),
+                },
+            )?;
+            let mut instance: Instance = session.instance("describe")?;
+            let descriptor = instance.describe()?;
+            drop(instance);
+            session.close();
+            plugin.check_descriptor(&descriptor)?;
+            Ok(descriptor)
+        })
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use lockgate_repository::{Reader, Snapshot};
 use lockgate_sandbox::jail::{Isolation, Report};
+use lockgate_trust::{Access, EndpointGrant, Grants};
 use lockgate_types::{Attributes, Digest, EntryPath, Finding, Name};
 use serde::{Deserialize, Serialize};
 
@@ -179,4 +180,29 @@ fn damaged(snapshot: &Snapshot, cause: &str) -> Error {
         format!("snapshot {}: manifest {MANIFEST_PATH}: {cause}", snapshot.id.short()),
     )
     .with_hint("`lockgate check --read-data` tells what is damaged")
+}
+
+/// What was granted, for people.
+pub(crate) fn grants_in_words(grants: &Grants) -> Vec<String> {
+    let account = |endpoint: &EndpointGrant| match &endpoint.credential {
+        Some(credential) => format!(" with credential {credential}"),
+        None => String::new(),
+    };
+    let endpoints = grants.endpoints.iter().map(|(name, endpoint)| {
+        format!("connect to {name} at {}{}", endpoint.address, account(endpoint))
+    });
+    let is_answering = |name: &Name| {
+        grants.endpoints.values().all(|endpoint| endpoint.credential.as_ref() != Some(name))
+    };
+    let folders = grants.folders.iter().map(|(name, folder)| match folder.access {
+        Access::Read => format!("read folder {name} at {}", folder.path.display()),
+        Access::ReadWrite => format!("read and change folder {name} at {}", folder.path.display()),
+    });
+    let answering = grants.credentials.iter().filter(|(name, _)| is_answering(name));
+    let credentials = answering.map(|(name, credential)| {
+        format!("answer challenges with credential {name} of {}", credential.principal)
+    });
+    let clock = grants.clock.then(|| "read the clock".to_owned());
+    let random = grants.random.then(|| "get random bytes".to_owned());
+    endpoints.chain(folders).chain(credentials).chain(clock).chain(random).collect()
 }

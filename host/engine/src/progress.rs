@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use lockgate_sandbox::{Level, Observer};
-use lockgate_types::{Attributes, Finding};
+use lockgate_types::{Attributes, Finding, Part};
+
+use crate::audit;
 
 /// Hears what happens during a run.
 pub trait Observe: Send + Sync {
@@ -58,6 +60,13 @@ pub enum Event<'a> {
     Finding(&'a Finding),
     /// How far the run is, sent a few times a second.
     Totals(Totals),
+}
+
+/// What is known before the first part: how many there are, and their bytes when the plugin could tell all of them.
+pub(crate) fn planned<'a>(mut parts: impl ExactSizeIterator<Item = &'a Part>) -> Event<'static> {
+    let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
+    let add = |sum: u64, part: &Part| Some(sum.saturating_add(part.bytes_estimate?));
+    Event::Planned { parts: count, bytes: parts.try_fold(0, add) }
 }
 
 /// How far a run is.
@@ -127,15 +136,43 @@ pub(crate) fn with_ticker<T>(
     })
 }
 
-/// Hands on what the sandbox hears from a plugin.
-pub(crate) struct PluginObserver(pub Arc<dyn Observe>);
+/// Hands on what the sandbox hears from a plugin, and records what matters for the evidence.
+pub(crate) struct PluginObserver {
+    pub observer: Arc<dyn Observe>,
+    pub run: Arc<audit::Run>,
+}
+
+impl PluginObserver {
+    fn say(&self, instance: &str, level: Level, message: &str) {
+        let fields = &Attributes::new();
+        self.observer.event(&Event::Log { level, instance, message, fields });
+    }
+}
 
 impl Observer for PluginObserver {
     fn log(&self, instance: &str, level: Level, message: &str, fields: &Attributes) {
-        self.0.event(&Event::Log { level, instance, message, fields });
+        self.observer.event(&Event::Log { level, instance, message, fields });
+    }
+
+    fn refused(&self, instance: &str, is_denied: bool, attempt: &str) {
+        self.run.refused(instance, is_denied, attempt);
+        let level = if is_denied { Level::Warn } else { Level::Debug };
+        self.say(instance, level, &format!("refused to the plugin: {attempt}"));
+    }
+
+    fn refused_more(&self, instance: &str, count: u64) {
+        self.run.refused_more(count);
+        let message = format!("{count} more requests were refused to the plugin");
+        self.say(instance, Level::Warn, &message);
+    }
+
+    fn secret_shown(&self, instance: &str, credential: &str) {
+        self.run.secret_shown(instance, credential);
+        let message = format!("the plugin was shown a secret: credential {credential}");
+        self.say(instance, Level::Warn, &message);
     }
 
     fn progress(&self, part: &str, _bytes: u64, items: u64) {
-        self.0.event(&Event::Items { part, items });
+        self.observer.event(&Event::Items { part, items });
     }
 }

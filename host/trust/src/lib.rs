@@ -46,7 +46,9 @@ pub use lock::{LOCK_BYTES_MAX, Lock, LockError, Locked};
 pub use permission::{
     PERMISSIONS_COUNT_MAX, Permission, PermissionError, Permissions, PortRange, Wanted,
 };
-pub use plugin::{AdmitError, Admitted, COMPONENT_BYTES_MAX, admit};
+pub use plugin::{
+    AdmitError, Admitted, COMPONENT_BYTES_MAX, PREAMBLE_BYTES, admit, check_preamble,
+};
 pub use policy::{Policy, PolicyError, Root, Rule, Signer};
 pub use reserved::{Reserved, reserved};
 pub use section::{DECLARATION_SECTION, embed_declaration};
@@ -57,7 +59,8 @@ pub use version::{Version, VersionError};
 use lockgate_types::Digest;
 
 /// SHA-256.
-fn sha256(bytes: &[u8]) -> Digest {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
     Digest(std::array::from_fn(|index| hash.as_ref()[index]))
 }

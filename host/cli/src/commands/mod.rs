@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod completions;
@@ -35,6 +36,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Forget(arguments) => forget::run(context, &arguments),
         Command::Prune(arguments) => prune::run(context, &arguments),
         Command::Plugin(command) => plugin::run(context, &command),
+        Command::Audit(command) => audit::run(context, &command),
         Command::Sandbox(command) => sandbox::run(context, &command),
         Command::Config(command) => config::run(context, &command),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),

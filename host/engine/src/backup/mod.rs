@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_repository::{Repository, Snapshot, WriteOptions, Writer};
-use lockgate_sandbox::{Instance, Limits, Session};
+use lockgate_sandbox::{Instance, Session};
 use lockgate_trust::{Granted, Grants};
 use lockgate_types::{BackupPlan, BackupRequest, Descriptor, Finding, Name, Outcome};
 
 use crate::configuration::Source;
 use crate::host::Launch;
-use crate::progress::{Event, Progress, with_ticker};
+use crate::progress::{Event, Progress, planned, with_ticker};
 use crate::trust::both_sides;
-use crate::{Error, ErrorKind, Host, Manifest, Plugin, Result};
+use crate::{Error, ErrorKind, Host, Manifest, Plugin, Result, audit};
 
 use parent::Parent;
 
@@ -112,6 +112,10 @@ struct Run<'a> {
 /// # Errors
 /// Whatever goes wrong; then there is no snapshot.
 pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
+    host.audit.record("backup", job.name.as_str(), |run| recorded(host, job, run))
+}
+
+fn recorded(host: &Host, job: &BackupJob<'_>, run: &Arc<audit::Run>) -> Result<BackupReport> {
     let started = Instant::now();
     host.observer.event(&Event::Stage("plan"));
     let parent = if job.force { None } else { plan::parent(host, job)? };
@@ -121,7 +125,8 @@ pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
     let given = job.source.grants().read_only();
     let (grants, limits) = both_sides(&plugin, job.name.as_str(), &given, &job.source.limits)?;
     host.observer.event(&Event::Stage("launch"));
-    let session = launch(host, job, &plugin, (&grants, limits))?;
+    let (name, config) = (job.name.to_string(), job.source.config_json());
+    let session = host.launch(&plugin, Launch { run, name, grants: &grants, limits, config })?;
     let canceller = session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
     let writer = Arc::new(host.runtime.block_on(job.repository.writer(job.write.clone()))?);
@@ -151,17 +156,6 @@ pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
     let (snapshot, manifest, written, findings) = finished?;
     let duration = started.elapsed();
     Ok(BackupReport { snapshot, manifest, written, findings, unused, parent: parent_id, duration })
-}
-
-fn launch(
-    host: &Host,
-    job: &BackupJob<'_>,
-    plugin: &Plugin,
-    (grants, limits): (&Grants, Limits),
-) -> Result<Session> {
-    let launch =
-        Launch { name: job.name.to_string(), grants, limits, config: job.source.config_json() };
-    host.launch(plugin, launch)
 }
 
 /// What the export left behind: the coordinator still holds its session, the writer still holds its data.
@@ -199,7 +193,7 @@ impl Run<'_> {
         plan: &BackupPlan,
     ) -> Result<Manifest> {
         plan::review(self.job.name, &plan.parts, &self.job.parts)?;
-        self.host.observer.event(&plan::announce(&plan.parts));
+        self.host.observer.event(&planned(plan.parts.iter()));
         self.stage("join")?;
         let instances = self.join(plan)?;
         self.stage("release")?;

@@ -1,11 +1,8 @@
 use lockgate_repository::{Node, SnapshotDraft};
-use lockgate_trust::{Access, EndpointGrant, Grants};
-use lockgate_types::{
-    Attributes, BackupPlan, Descriptor, Entry, EntryPath, Finding, Name, Severity,
-};
+use lockgate_types::{Attributes, BackupPlan, Descriptor, Entry, EntryPath, Finding, Severity};
 
 use super::{BackupJob, Run};
-use crate::manifest::{self, IsolationRecord, Manifest, PartRecord, PluginRecord};
+use crate::manifest::{self, IsolationRecord, Manifest, PartRecord, PluginRecord, grants_in_words};
 use crate::{Error, ErrorKind, Result};
 
 pub(super) fn manifest(
@@ -32,30 +29,6 @@ pub(super) fn manifest(
         parts,
         findings: Vec::new(),
     }
-}
-
-fn grants_in_words(grants: &Grants) -> Vec<String> {
-    let account = |endpoint: &EndpointGrant| match &endpoint.credential {
-        Some(credential) => format!(" with credential {credential}"),
-        None => String::new(),
-    };
-    let endpoints = grants.endpoints.iter().map(|(name, endpoint)| {
-        format!("connect to {name} at {}{}", endpoint.address, account(endpoint))
-    });
-    let is_answering = |name: &Name| {
-        grants.endpoints.values().all(|endpoint| endpoint.credential.as_ref() != Some(name))
-    };
-    let folders = grants.folders.iter().map(|(name, folder)| match folder.access {
-        Access::Read => format!("read folder {name} at {}", folder.path.display()),
-        Access::ReadWrite => format!("read and change folder {name} at {}", folder.path.display()),
-    });
-    let answering = grants.credentials.iter().filter(|(name, _)| is_answering(name));
-    let credentials = answering.map(|(name, credential)| {
-        format!("answer challenges with credential {name} of {}", credential.principal)
-    });
-    let clock = grants.clock.then(|| "read the clock".to_owned());
-    let random = grants.random.then(|| "get random bytes".to_owned());
-    endpoints.chain(folders).chain(credentials).chain(clock).chain(random).collect()
 }
 
 /// Stores the manifest as the last entry of the source's folder.

@@ -25,6 +25,8 @@ pub struct Configuration {
     pub plugins: Option<PathBuf>,
     /// What to do when the machine lacks a layer of the jail: `full` (refuse) or `reduced`.
     pub isolation: Option<Isolation>,
+    /// The audit log; beside the configuration when it is not absolute. When it is named, what cannot be recorded does not run.
+    pub audit: Option<PathBuf>,
     /// Which plugins may run.
     pub trust: Trust,
     /// Where backups are kept, by name.

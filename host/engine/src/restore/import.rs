@@ -8,7 +8,7 @@ use super::selection::SelectedPart;
 use super::source::PartSource;
 use super::{RestoredPart, Run};
 use crate::lanes::share;
-use crate::progress::Event;
+use crate::progress::{Event, planned};
 use crate::{Error, ErrorKind, Result};
 
 impl Run<'_> {
@@ -21,11 +21,12 @@ impl Run<'_> {
             .map(|selected| (selected.part.id.as_str(), selected))
             .collect();
         self.review(stages, &known)?;
-        self.host.observer.event(&self.announce());
+        let parts = self.selected.parts.iter().map(|selected| &selected.part);
+        self.host.observer.event(&planned(parts));
         self.host.observer.event(&Event::Stage("import"));
         let widest = stages.iter().map(Vec::len).max().unwrap_or(0);
         let mut instances = self.join(widest)?;
-        let stop = || self.session.cancel();
+        let stop = || self.placed.session.cancel();
         let mut done = Vec::new();
         for stage in stages {
             let import = |instance: &mut Instance, part: &Part| self.import(instance, part, &known);
@@ -42,8 +43,8 @@ impl Run<'_> {
 
     fn join(&self, parts: usize) -> Result<Vec<Instance>> {
         let mut instances = Vec::new();
-        for number in 1..=self.parallel.min(parts) {
-            let mut instance = self.session.instance(&format!("worker {number}"))?;
+        for number in 1..=self.placed.parallel.min(parts) {
+            let mut instance = self.placed.session.instance(&format!("worker {number}"))?;
             instance.restore_join(self.request.clone())?;
             instances.push(instance);
         }
@@ -77,16 +78,6 @@ impl Run<'_> {
                 let message = format!("source {}: the plugin leaves out part {id}", self.name);
                 Err(Error::new(ErrorKind::Failed, message))
             }
-        }
-    }
-
-    fn announce(&self) -> Event<'static> {
-        let parts = &self.selected.parts;
-        Event::Planned {
-            parts: u64::try_from(parts.len()).unwrap_or(u64::MAX),
-            bytes: parts
-                .iter()
-                .try_fold(0, |sum: u64, part| Some(sum.saturating_add(part.part.bytes_estimate?))),
         }
     }
 

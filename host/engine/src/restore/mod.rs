@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_repository::{Reader, Repository, Snapshot};
-use lockgate_sandbox::{Instance, Session};
+use lockgate_sandbox::Instance;
 use lockgate_trust::Granted;
 use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
 
 use crate::configuration::Source;
 use crate::manifest::IsolationRecord;
 use crate::progress::{Event, Progress, Totals, with_ticker};
-use crate::{Error, ErrorKind, Host, Result};
+use crate::{Error, ErrorKind, Host, Result, audit};
 
 pub use selection::Selected;
 use selection::select;
+use target::Placed;
 
 /// What is restored, and where to.
 pub struct RestoreJob<'a> {
@@ -106,11 +107,10 @@ struct Run<'a> {
     host: &'a Host,
     /// Of the source, for messages.
     name: &'a str,
-    session: &'a Session,
+    placed: &'a Placed,
     reader: &'a Reader,
     selected: &'a Selected,
     request: &'a RestoreRequest,
-    parallel: usize,
     verify: bool,
     progress: Arc<Progress>,
 }
@@ -120,13 +120,21 @@ struct Run<'a> {
 /// # Errors
 /// When the snapshot cannot be read, or the plugin sees that the restore is impossible.
 pub fn preview(host: &Host, job: &RestoreJob<'_>) -> Result<RestorePlan> {
+    host.audit.record("preview", job.target.name(), |run| recorded_preview(host, job, run))
+}
+
+fn recorded_preview(
+    host: &Host,
+    job: &RestoreJob<'_>,
+    run: &Arc<audit::Run>,
+) -> Result<RestorePlan> {
     let (selected, _reader) = open(host, job)?;
-    let placed = target::place(host, job, &selected, target::Purpose::Preview)?;
+    let placed = target::place(host, job, &selected, run, target::Purpose::Preview)?;
     let canceller = placed.session.canceller();
     let _listening = host.cancel.listen(move || canceller.cancel());
     host.observer.event(&Event::Stage("preview"));
     let request = request(job, &selected);
-    let steps = placed.session.instance("coordinator")?.restore_preview(request)?;
+    let steps = placed.coordinator()?.restore_preview(request)?;
     Ok(RestorePlan { snapshot: selected.snapshot, steps })
 }
 
@@ -135,30 +143,32 @@ pub fn preview(host: &Host, job: &RestoreJob<'_>) -> Result<RestorePlan> {
 /// # Errors
 /// Whatever goes wrong; the message says which part it was.
 pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
+    host.audit.record("restore", job.target.name(), |run| recorded(host, job, run))
+}
+
+fn recorded(host: &Host, job: &RestoreJob<'_>, run: &Arc<audit::Run>) -> Result<RestoreReport> {
     let started = Instant::now();
     let (selected, reader) = open(host, job)?;
-    let placed = target::place(host, job, &selected, target::Purpose::Restore)?;
-    let session = placed.session;
-    let canceller = session.canceller();
+    let placed = target::place(host, job, &selected, run, target::Purpose::Restore)?;
+    let canceller = placed.session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
     let request = request(job, &selected);
     let run = Run {
         host,
         name: job.target.name(),
-        session: &session,
+        placed: &placed,
         reader: &reader,
         selected: &selected,
         request: &request,
-        parallel: placed.parallel,
         verify: job.verify,
         progress: Arc::new(Progress::default()),
     };
     let result = with_ticker(&host.observer, &run.progress, || run.restore_all());
     let totals = run.progress.totals();
-    let isolation = IsolationRecord::new(session.jail());
+    let isolation = IsolationRecord::new(placed.session.jail());
     drop(listening);
-    let unused = session.unused();
-    session.close();
+    let unused = placed.session.unused();
+    placed.session.close();
     let (parts, findings) = result?;
     Ok(RestoreReport {
         snapshot: selected.snapshot,
@@ -193,7 +203,7 @@ fn request(job: &RestoreJob<'_>, selected: &Selected) -> RestoreRequest {
 
 impl Run<'_> {
     fn restore_all(&self) -> Result<(Vec<RestoredPart>, Vec<Finding>)> {
-        let mut coordinator = self.session.instance("coordinator")?;
+        let mut coordinator = self.placed.coordinator()?;
         self.host.observer.event(&Event::Stage("begin"));
         let stages = coordinator.restore_begin(self.request.clone())?;
         let result = self.import_stages(&stages);

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use lockgate_sandbox::{Limits, Session};
+use lockgate_sandbox::{Instance, Limits, Session};
 use lockgate_trust::{Access, FolderGrant, Grants};
 use lockgate_types::Name;
 
@@ -11,7 +12,7 @@ use crate::configuration::Source;
 use crate::host::Launch;
 use crate::progress::Event;
 use crate::trust::both_sides;
-use crate::{Error, ErrorKind, Host, Result};
+use crate::{Error, ErrorKind, Host, Plugin, Result, audit};
 
 /// The plugin that knows folders; it also restores what other plugins and other programs archived, as files.
 pub(super) const FILES_PLUGIN: &str = "files";
@@ -30,25 +31,38 @@ pub(super) enum Purpose {
 pub(super) struct Placed {
     pub session: Session,
     pub parallel: usize,
+    plugin: Plugin,
+}
+
+impl Placed {
+    /// The instance that leads the restore. It must be the plugin that it says it is.
+    pub fn coordinator(&self) -> Result<Instance> {
+        let mut coordinator = self.session.instance("coordinator")?;
+        self.plugin.check_descriptor(&coordinator.describe()?)?;
+        Ok(coordinator)
+    }
 }
 
 pub(super) fn place(
     host: &Host,
     job: &RestoreJob<'_>,
     selected: &Selected,
+    run: &Arc<audit::Run>,
     purpose: Purpose,
 ) -> Result<Placed> {
     match &job.target {
-        Target::Source { name, source } => into_source(host, name, source, selected, purpose),
-        Target::Folder(folder) => into_folder(host, folder, selected, purpose),
+        Target::Source { name, source } => {
+            into_source(host, (name, source), selected, run, purpose)
+        }
+        Target::Folder(folder) => into_folder(host, folder, selected, run, purpose),
     }
 }
 
 fn into_source(
     host: &Host,
-    name: &Name,
-    source: &Source,
+    (name, source): (&Name, &Source),
     selected: &Selected,
+    run: &Arc<audit::Run>,
     purpose: Purpose,
 ) -> Result<Placed> {
     host.observer.event(&Event::Stage("admit"));
@@ -60,30 +74,29 @@ fn into_source(
     let (grants, limits) = both_sides(&plugin, name.as_str(), &given, &source.limits)?;
     if let Some(manifest) = &selected.manifest {
         let archived = &manifest.plugin.name;
-        let descriptor = host.describe_as(&plugin, name.as_str(), &source.limits)?;
-        if &descriptor.name != archived {
+        if plugin.name.as_str() != archived {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
                     "snapshot {} was written by plugin {archived}, source {name} has plugin {}",
                     selected.snapshot.id.short(),
-                    descriptor.name
+                    plugin.name
                 ),
             )
             .with_hint("name a source of the same plugin with --into, or a folder with --target"));
         }
     }
     host.observer.event(&Event::Stage("launch"));
-    let launch =
-        Launch { name: name.to_string(), grants: &grants, limits, config: source.config_json() };
-    let session = host.launch(&plugin, launch)?;
-    Ok(Placed { session, parallel: usize::try_from(source.parallel).unwrap_or(1) })
+    let (name, config) = (name.to_string(), source.config_json());
+    let session = host.launch(&plugin, Launch { run, name, grants: &grants, limits, config })?;
+    Ok(Placed { session, parallel: usize::try_from(source.parallel).unwrap_or(1), plugin })
 }
 
 fn into_folder(
     host: &Host,
     folder: &Path,
     selected: &Selected,
+    run: &Arc<audit::Run>,
     purpose: Purpose,
 ) -> Result<Placed> {
     host.observer.event(&Event::Stage("admit"));
@@ -102,9 +115,9 @@ fn into_folder(
     let given = Grants { folders, ..Grants::default() };
     let (grants, limits) = both_sides(&plugin, FILES_PLUGIN, &given, &Limits::default())?;
     host.observer.event(&Event::Stage("launch"));
-    let launch =
-        Launch { name: FILES_PLUGIN.to_owned(), grants: &grants, limits, config: "{}".to_owned() };
-    Ok(Placed { session: host.launch(&plugin, launch)?, parallel: FOLDER_PARALLEL })
+    let (name, config) = (FILES_PLUGIN.to_owned(), "{}".to_owned());
+    let session = host.launch(&plugin, Launch { run, name, grants: &grants, limits, config })?;
+    Ok(Placed { session, parallel: FOLDER_PARALLEL, plugin })
 }
 
 /// The folder itself, made when it is missing; for a preview the nearest folder that exists, which is not changed.

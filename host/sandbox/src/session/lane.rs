@@ -221,7 +221,7 @@ impl Lane {
             descriptor = Some(end);
             Answer::Connected { connection, encrypted }
         };
-        let Self { socket, shared, connections, exchanges, .. } = self;
+        let Self { socket, shared, label, connections, exchanges, .. } = self;
         let uses = uses(&question, &shared.net);
         let answer = match question {
             Question::Connect { endpoint } => {
@@ -265,7 +265,7 @@ impl Lane {
             Question::Barrier => entries.barrier(),
         };
         if answer.is_ok() {
-            tell_of_secrets(shared, &uses);
+            tell_of_secrets(shared, label, &uses);
             uses.into_iter().for_each(|granted| shared.note_use(granted));
         }
         let ends: Vec<BorrowedFd<'_>> = descriptor.iter().map(AsFd::as_fd).collect();
@@ -297,12 +297,11 @@ impl Lane {
     }
 }
 
-/// Each time that a plugin is shown a secret, the log says so.
-fn tell_of_secrets(shared: &Shared, uses: &[Granted]) {
+/// Each time that a plugin is shown a secret, it is told.
+fn tell_of_secrets(shared: &Shared, instance: &str, uses: &[Granted]) {
     for granted in uses {
         if let Granted::Reveal(credential) = granted {
-            let (source, plugin) = (&shared.name, shared.plugin);
-            tracing::warn!(%source, %plugin, %credential, "the plugin was shown a secret");
+            shared.observer.secret_shown(instance, credential.as_str());
         }
     }
 }
@@ -386,16 +385,14 @@ impl Refusals {
         if self.written > REFUSALS_LOGGED_MAX {
             return;
         }
-        let level = if is_denied { Level::Warn } else { Level::Debug };
-        let message = into_shown(format!("refused to the plugin: {text}"), LOG_TEXT_BYTES_MAX);
-        lane.shared.observer.log(&lane.label, level, &message, &Attributes::new());
+        let attempt = shown(text, LOG_TEXT_BYTES_MAX);
+        lane.shared.observer.refused(&lane.label, is_denied, &attempt);
     }
 
     fn close(&self, lane: &Lane) {
         let more = self.more.max(self.written.saturating_sub(REFUSALS_LOGGED_MAX));
         if more > 0 {
-            let message = format!("{more} more requests were refused to the plugin");
-            lane.shared.observer.log(&lane.label, Level::Warn, &message, &Attributes::new());
+            lane.shared.observer.refused_more(&lane.label, more);
         }
     }
 }

@@ -131,7 +131,6 @@ pub fn launch(options: &SessionOptions<'_>) -> Result<Shared, Error> {
     Ok(Shared {
         jail,
         name: options.name.clone(),
-        plugin: options.plugin.digest(),
         limits: options.limits.clone(),
         observer: Arc::clone(&options.observer),
         process,

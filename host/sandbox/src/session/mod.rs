@@ -43,6 +43,12 @@ use shared::Shared;
 pub trait Observer: Send + Sync {
     /// A line for the log.
     fn log(&self, instance: &str, level: Level, message: &str, fields: &Attributes);
+    /// The plugin did not get what it asked for: because it was not granted (`is_denied`), or for another reason.
+    fn refused(&self, instance: &str, is_denied: bool, attempt: &str);
+    /// So many more requests of one call were refused.
+    fn refused_more(&self, instance: &str, count: u64);
+    /// The plugin was shown the secret of a credential.
+    fn secret_shown(&self, instance: &str, credential: &str);
     /// Beyond the bytes and entries that the host counts itself.
     fn progress(&self, part: &str, bytes: u64, items: u64);
 }

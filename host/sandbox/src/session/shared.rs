@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockgate_trust::Granted;
-use lockgate_types::Digest;
 
 use super::Observer;
 use super::credential::Credentials;
@@ -23,8 +22,6 @@ use crate::protocol::{Control, FrameSocket, ProtocolError};
 /// One worker and what it may ask the host for.
 pub struct Shared {
     pub name: String,
-    /// Digest of the component.
-    pub plugin: Digest,
     pub limits: Limits,
     pub observer: Arc<dyn Observer>,
     /// What keeps the worker in.

@@ -32,6 +32,9 @@ struct Deaf;
 
 impl Observer for Deaf {
     fn log(&self, _: &str, _: Level, _: &str, _: &Attributes) {}
+    fn refused(&self, _: &str, _: bool, _: &str) {}
+    fn refused_more(&self, _: &str, _: u64) {}
+    fn secret_shown(&self, _: &str, _: &str) {}
     fn progress(&self, _: &str, _: u64, _: u64) {}
 }
 
@@ -79,7 +82,6 @@ fn shared(runtime: &tokio::runtime::Runtime) -> Arc<Shared> {
         http: Default::default(),
         jail: Report { shape: Shape::Apart, layers: Vec::new() },
         name: "hostile".to_owned(),
-        plugin: lockgate_types::Digest([0; 32]),
         limits: Limits::default(),
         observer: Arc::new(Deaf),
         watchdog: Watchdog::start(Arc::clone(&process), || {}).unwrap(),

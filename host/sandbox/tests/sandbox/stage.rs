@@ -37,6 +37,18 @@ impl Observer for Heard {
         self.0.lock().unwrap().push(format!("{instance}: {message}"));
     }
 
+    fn refused(&self, instance: &str, _is_denied: bool, attempt: &str) {
+        self.0.lock().unwrap().push(format!("{instance}: refused: {attempt}"));
+    }
+
+    fn refused_more(&self, instance: &str, count: u64) {
+        self.0.lock().unwrap().push(format!("{instance}: {count} more refused"));
+    }
+
+    fn secret_shown(&self, instance: &str, credential: &str) {
+        self.0.lock().unwrap().push(format!("{instance}: shown {credential}"));
+    }
+
     fn progress(&self, _part: &str, _bytes: u64, _items: u64) {}
 }
 

@@ -53,6 +53,10 @@ impl Observer for Heard {
         }
     }
 
+    // What the plugin is refused, it reports itself.
+    fn refused(&self, _instance: &str, _is_denied: bool, _attempt: &str) {}
+    fn refused_more(&self, _instance: &str, _count: u64) {}
+    fn secret_shown(&self, _instance: &str, _credential: &str) {}
     fn progress(&self, _part: &str, _bytes: u64, _items: u64) {}
 }
 
