@@ -22,6 +22,7 @@ const WORKER: &str = "worker";
 
 fn main() -> ExitCode {
     memory::give_back();
+    memory::keep_private();
     // Before anything else: a worker must not read arguments, environment or configuration.
     if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(WORKER)) {
         return lockgate_engine::worker_main();

@@ -1,4 +1,6 @@
-//! Makes the system's allocator give back what a run does not use any more.
+//! What becomes of this process's memory: it is given back, and never left behind.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// Arenas of the allocator: each keeps what its threads once used, and by default there are eight for each core.
 #[cfg(target_env = "gnu")]
@@ -19,4 +21,12 @@ pub fn give_back() {
         libc::mallopt(libc::M_ARENA_MAX, ARENAS_MAX);
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     }
+}
+
+/// Lets no crash write keys and secrets into a core file, and no other process of the user look into this one. What cannot
+/// be set is not worth a backup that does not happen.
+pub fn keep_private() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none).ok();
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
 }

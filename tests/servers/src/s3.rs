@@ -36,7 +36,15 @@ impl S3Server {
     /// # Errors
     /// When the server cannot be built or does not start.
     pub fn start() -> Result<Self> {
-        Self::start_with(false)
+        Self::start_with(false, ACCESS_KEY, SECRET_KEY)
+    }
+
+    /// Starts a server without TLS whose bucket belongs to the owner of these keys.
+    ///
+    /// # Errors
+    /// When the server cannot be built or does not start.
+    pub fn start_for(access_key: &str, secret_key: &str) -> Result<Self> {
+        Self::start_with(false, access_key, secret_key)
     }
 
     /// Starts a server with a certificate of an authority that was made for it.
@@ -44,10 +52,10 @@ impl S3Server {
     /// # Errors
     /// When the server cannot be built or does not start.
     pub fn start_with_tls() -> Result<Self> {
-        Self::start_with(true)
+        Self::start_with(true, ACCESS_KEY, SECRET_KEY)
     }
 
-    fn start_with(is_tls: bool) -> Result<Self> {
+    fn start_with(is_tls: bool, access_key: &str, secret_key: &str) -> Result<Self> {
         let program = versitygw()?;
         let folder = Folder::create("lockgate-s3-")?;
         let port = free_port()?;
@@ -58,7 +66,7 @@ impl S3Server {
         fs::create_dir_all(data.join(BUCKET))?;
         fs::create_dir_all(&metadata)?;
         let mut arguments =
-            strings(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--quiet", "--keep-alive"]);
+            strings(["--access", access_key, "--secret", secret_key, "--quiet", "--keep-alive"]);
         arguments.extend(["--port".to_owned(), format!("127.0.0.1:{port}")]);
         let certificates = if is_tls { Some(Certificates::create(folder.path())?) } else { None };
         if let Some(files) = &certificates {
@@ -77,8 +85,8 @@ impl S3Server {
         Ok(Self {
             endpoint: format!("{protocol}://127.0.0.1:{port}"),
             bucket: BUCKET.to_owned(),
-            access_key: ACCESS_KEY.to_owned(),
-            secret_key: SECRET_KEY.to_owned(),
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
             ca_certificate: certificates.map(|files| files.authority),
             server,
             folder,
