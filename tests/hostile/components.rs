@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lockgate_tests::{command, random::Random};
+use lockgate_trust::{DECLARATION_SECTION, check_preamble, embed_declaration};
 
 use crate::case::{End, end};
 use crate::guest::Guest;
@@ -28,8 +29,6 @@ const fn component(name: &'static str, bytes: fn() -> Result<Vec<u8>>, end: End)
 const COMPILE_TIME: Duration = Duration::from_secs(60);
 const COMPILE_BYTES: u64 = 384 << 20;
 
-/// Name of the section with it.
-const SECTION: &[u8] = b"lockgate:plugin.toml";
 /// What they say of themselves, so that nothing but their own fault stops them.
 const DECLARATION: &str =
     "name = \"hostile\"\nversion = \"0.1.0\"\nsummary = \"Odd; for tests only\"\n";
@@ -263,7 +262,7 @@ fn what_is_no_plugin_is_refused_and_what_breaks_the_rules_is_stopped() -> Result
         let usual = trial::usual(&stage, direction)?;
         for component in &ALL {
             let path = stage.site.path(&format!("{}.wasm", component.name));
-            fs::write(&path, declared((component.bytes)().context(component.name)?)?)?;
+            fs::write(&path, declared((component.bytes)().context(component.name)?))?;
             if let Err(error) = attempt(&mut stage, &path, component, direction, &usual) {
                 failures.push(format!("{direction:?} {}: {error:#}", component.name));
             }
@@ -276,12 +275,13 @@ fn what_is_no_plugin_is_refused_and_what_breaks_the_rules_is_stopped() -> Result
 }
 
 /// With a declaration, where it is a component and has none.
-fn declared(bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let has_one = bytes.windows(SECTION.len()).any(|window| window == SECTION);
-    if has_one || !bytes.starts_with(b"\0asm\x0d\0\x01\0") {
-        return Ok(bytes);
+fn declared(bytes: Vec<u8>) -> Vec<u8> {
+    let name = DECLARATION_SECTION.as_bytes();
+    let has_one = bytes.windows(name.len()).any(|window| window == name);
+    if has_one || check_preamble(&bytes).is_err() {
+        return bytes;
     }
-    lockgate_tests::component::declared(&bytes, DECLARATION)
+    embed_declaration(bytes, DECLARATION)
 }
 
 fn attempt(

@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use lockgate_sandbox::CONTRACTS;
 use lockgate_trust::{
-    AdmitError, Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, SIGNATURES_BYTES_MAX,
-    Signatures, admit, are_compatible,
+    AdmitError, Admitted, COMPONENT_BYTES_MAX, Candidate, Declaration, PREAMBLE_BYTES,
+    SIGNATURES_BYTES_MAX, Signatures, admit, are_compatible, check_preamble,
 };
 use lockgate_types::{Descriptor, Name};
 
 use crate::{Error, ErrorKind, Result};
-
-/// What every component begins with, in bytes.
-const PREAMBLE_BYTES: u64 = 8;
 
 /// The folder with the installed components, `NAME.wasm` each.
 pub struct Plugins {
@@ -201,26 +198,28 @@ fn unreadable(signatures: &Path, cause: &dyn std::fmt::Display) -> Error {
 /// The whole file, and one byte more than allowed when it is longer.
 fn read(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    bounded(fs::File::open(path)?, bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The file's bytes, no more than tell that there are too many; only the first ones of what is no component.
+/// The whole file of a component; only the first bytes of what is none or too long.
 fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
-    let limit = u64::try_from(COMPONENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     if length > COMPONENT_BYTES_MAX {
         return Err(std::io::Error::other(AdmitError::TooLarge(length)));
     }
     let mut bytes = Vec::new();
-    let mut start = file.take(PREAMBLE_BYTES);
+    let mut start = bounded(file, PREAMBLE_BYTES);
     start.read_to_end(&mut bytes)?;
-    if admit(bytes.clone()).is_ok() {
+    if check_preamble(&bytes).is_ok() {
         // Grown piece by piece, it would take twice the room.
         bytes.reserve_exact(length);
-        start.into_inner().take(limit).read_to_end(&mut bytes)?;
+        bounded(start.into_inner(), COMPONENT_BYTES_MAX).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+fn bounded(file: fs::File, bytes_max: usize) -> std::io::Take<fs::File> {
+    file.take(u64::try_from(bytes_max).unwrap_or(u64::MAX))
 }

@@ -57,21 +57,12 @@ pub const COMPONENT_BYTES_MAX: usize = 128 << 20;
 /// Takes in a component.
 ///
 /// # Errors
-/// When the bytes are not a component (by the preamble of the component model's binary format: `\0asm`, version 13, layer 1)
-/// or are too many, its imports and exports do not parse, or the `plugin.toml` that it carries is wrong.
+/// When the bytes are not a component (see [`check_preamble`]) or are too many, its imports and exports do not parse, or the `plugin.toml` that it carries is wrong.
 pub fn admit(component: Vec<u8>) -> Result<Admitted, AdmitError> {
     if component.len() > COMPONENT_BYTES_MAX {
         return Err(AdmitError::TooLarge(component.len()));
     }
-    let found = match component.get(..8) {
-        Some(b"\0asm\x0d\0\x01\0") => None,
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Some("a core module"),
-        Some([0, b'a', b's', b'm', ..]) => Some("a component of an unknown version"),
-        _ => Some("an unknown file"),
-    };
-    if let Some(found) = found {
-        return Err(AdmitError::NotAComponent { found });
-    }
+    check_preamble(&component)?;
     let outside = outside(&component).map_err(|error| AdmitError::Damaged(error.to_string()))?;
     let declaration = match outside.declarations.as_slice() {
         [] => None,
@@ -83,6 +74,23 @@ pub fn admit(component: Vec<u8>) -> Result<Admitted, AdmitError> {
     imports.sort();
     let digest = sha256(&component);
     Ok(Admitted { digest, component: component.into(), imports, contract, declaration })
+}
+
+/// What every component begins with, in bytes.
+pub const PREAMBLE_BYTES: usize = 8;
+
+/// Whether bytes that begin like this can be a component: `\0asm`, version 13, layer 1 (the component model's binary format).
+///
+/// # Errors
+/// With what they are instead.
+pub fn check_preamble(bytes: &[u8]) -> Result<(), AdmitError> {
+    let found = match bytes.get(..PREAMBLE_BYTES) {
+        Some(b"\0asm\x0d\0\x01\0") => return Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => "a core module",
+        Some([0, b'a', b's', b'm', ..]) => "a component of an unknown version",
+        _ => "an unknown file",
+    };
+    Err(AdmitError::NotAComponent { found })
 }
 
 /// What the outermost component shows.

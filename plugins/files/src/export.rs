@@ -1,4 +1,3 @@
-use lockgate_plugin::bindings::lockgate::datastore::archive::reuse as ask;
 use lockgate_plugin::{
     Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, archive, files,
 };
@@ -116,7 +115,7 @@ impl Export<'_> {
     /// Waits until the host has read everything, and looks at the last files again.
     fn settle(&mut self) -> Result<()> {
         if !self.watched.is_empty() {
-            ask(&[])?;
+            archive::settle()?;
             self.look_again();
         }
         Ok(())

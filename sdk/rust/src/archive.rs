@@ -54,6 +54,15 @@ pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
     Ok(reused)
 }
 
+/// Waits until the host has read everything that was written or named so far.
+///
+/// # Errors
+/// When the host could not take it.
+pub fn settle() -> Result<()> {
+    host::reuse(&[])?;
+    Ok(())
+}
+
 /// How many of `entries` go into one question: at least one.
 fn page_length(entries: &[Entry]) -> usize {
     let mut bytes = 0;

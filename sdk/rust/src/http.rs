@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::lockgate::datastore::http as host;
+use crate::received::Received;
 use crate::{Error, Result};
 
 /// Most bytes that one read of the host returns.
@@ -148,7 +149,7 @@ impl Body {
         self.flush()?;
         let head = self.exchange.finish()?;
         let Self { exchange, name, .. } = self;
-        Ok(Response { exchange, name, head, received: Vec::new(), consumed: 0 })
+        Ok(Response { exchange, name, head, received: Received::default() })
     }
 }
 
@@ -176,8 +177,7 @@ pub struct Response {
     exchange: host::Exchange,
     name: String,
     head: host::Response,
-    received: Vec<u8>,
-    consumed: usize,
+    received: Received,
 }
 
 impl fmt::Debug for Response {
@@ -248,15 +248,11 @@ impl Response {
 
 impl BufRead for Response {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.consumed == self.received.len() {
-            self.received = self.exchange.read(READ_BYTES)?;
-            self.consumed = 0;
-        }
-        Ok(self.received.get(self.consumed..).unwrap_or_default())
+        self.received.fill(|| Ok(self.exchange.read(READ_BYTES)?))
     }
 
     fn consume(&mut self, amount: usize) {
-        self.consumed = (self.consumed + amount).min(self.received.len());
+        self.received.consume(amount);
     }
 }
 

@@ -19,6 +19,7 @@ mod component;
 mod error;
 mod fingerprint;
 mod plugin;
+mod received;
 mod values;
 
 #[cfg(doctest)]

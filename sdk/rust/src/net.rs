@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 
 use crate::bindings::lockgate::datastore::net as host;
+use crate::received::Received;
 use crate::{Error, Result};
 
 pub use host::{Encryption, Endpoint};
@@ -41,14 +42,13 @@ pub fn connect_member(endpoint: &str, host: &str, port: u16) -> Result<Connectio
 #[derive(Debug)]
 pub struct Connection {
     host: host::Connection,
-    received: Vec<u8>,
-    consumed: usize,
+    received: Received,
     unsent: Vec<u8>,
 }
 
 impl Connection {
     fn new(host: host::Connection) -> Self {
-        Self { host, received: Vec::new(), consumed: 0, unsent: Vec::new() }
+        Self { host, received: Received::default(), unsent: Vec::new() }
     }
 
     /// Turns the connection into TLS.
@@ -57,7 +57,7 @@ impl Connection {
     /// When the server has already sent more (nothing may follow its agreement), or the handshake fails.
     pub fn start_tls(&mut self) -> Result<()> {
         self.send()?;
-        if self.consumed < self.received.len() {
+        if !self.received.is_empty() {
             return Err(Error::corrupt("the server sent bytes before the TLS handshake"));
         }
         Ok(self.host.start_tls()?)
@@ -89,16 +89,14 @@ impl Connection {
 
 impl BufRead for Connection {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.consumed == self.received.len() {
+        if self.received.is_empty() {
             self.send()?;
-            self.received = self.host.read(READ_BYTES)?;
-            self.consumed = 0;
         }
-        Ok(self.received.get(self.consumed..).unwrap_or_default())
+        self.received.fill(|| Ok(self.host.read(READ_BYTES)?))
     }
 
     fn consume(&mut self, amount: usize) {
-        self.consumed = (self.consumed + amount).min(self.received.len());
+        self.received.consume(amount);
     }
 }
 

@@ -4,7 +4,6 @@ use lockgate_repository::Snapshot;
 use lockgate_types::{EntryPath, Name, Part};
 
 use super::{BackupJob, Parent};
-use crate::progress::Event;
 use crate::{Error, ErrorKind, Host, Result};
 
 /// Most parts of one plan; a plugin with more should make its parts larger.
@@ -65,12 +64,6 @@ pub(super) fn review(name: &Name, parts: &[Part], wanted: &[String]) -> Result<(
         }
     }
     Ok(())
-}
-
-pub(super) fn announce(parts: &[Part]) -> Event<'static> {
-    let add = |sum: u64, part: &Part| Some(sum.saturating_add(part.bytes_estimate?));
-    let bytes = parts.iter().try_fold(0, add);
-    Event::Planned { parts: u64::try_from(parts.len()).unwrap_or(u64::MAX), bytes }
 }
 
 #[cfg(test)]
