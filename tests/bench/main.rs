@@ -2,9 +2,12 @@
 //!
 //! The page cache is warm, repositories are on the local disk, each program has its defaults. CPU seconds are the steadier
 //! figure; wall time is what a person waits for. Each figure is the median of the rounds.
+//!
+//! `bench LOCKGATE [MIB] [ROUNDS]`, or `bench LOCKGATE NATIVE [MIB] [ROUNDS]` for what the walls cost.
 
 mod measure;
 mod rivals;
+mod walls;
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +21,14 @@ const SMALL_FILES: u64 = 4_000;
 const LARGE_FILES: u64 = 24;
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
     let program = PathBuf::from(arguments.next().context("the path of the lockgate binary")?);
+    let native = arguments.next_if(|text| text.parse::<u64>().is_err()).map(PathBuf::from);
     let mib: u64 = arguments.next().map_or(Ok(1024), |text| text.parse())?;
     let rounds: u32 = arguments.next().map_or(Ok(3), |text| text.parse())?;
+    if let Some(native) = native {
+        return walls::run(&program, &native, mib, rounds);
+    }
     let site = match std::env::var_os("BENCH_FOLDER") {
         Some(folder) => tempfile::TempDir::new_in(folder)?,
         None => tempfile::TempDir::new()?,
