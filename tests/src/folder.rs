@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::random::Random;
+use lockgate_conformance::random::Random;
 
 /// Fills `folder` with `count` files of `bytes` in all, in folders of about a hundred, half of it compressible.
 ///

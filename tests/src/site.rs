@@ -6,7 +6,7 @@ use anyhow::Result;
 use lockgate_servers::S3Server;
 use tempfile::TempDir;
 
-use crate::command::{Lockgate, plugins};
+use lockgate_conformance::command::{Lockgate, plugins};
 
 /// A temporary folder that goes away with the value, and a `lockgate` that uses a repository in it.
 pub struct Site {

@@ -27,7 +27,15 @@ impl Location {
         let url: StorageUrl = self.settings.url.parse()?;
         let with =
             |options: StorageOptions, (name, value): (&String, &String)| options.with(name, value);
-        let options = self.settings.options.iter().fold(StorageOptions::new(), with);
+        let mut options = self.settings.options.iter().fold(StorageOptions::new(), with);
+        for (name, limit) in [
+            ("limit-upload-kib", self.settings.limit_upload_kib),
+            ("limit-download-kib", self.settings.limit_download_kib),
+        ] {
+            if let Some(limit) = limit {
+                options.set(name, limit.to_string());
+            }
+        }
         Ok(Storage::open(&url, &options)?)
     }
 

@@ -6,7 +6,7 @@
 //! into a text.
 //!
 //! Defaults: 5 retries, 30 s for a small operation, 60 s for each piece of a transfer, 300 s for one upload, 32 operations
-//! at a time; TLS with the roots of the system and the ring provider.
+//! at a time, no limit of speed; TLS with the roots of the system and the ring provider.
 
 mod error;
 mod layers;
@@ -14,6 +14,7 @@ mod limits;
 mod local;
 mod name;
 mod options;
+mod pace;
 mod put;
 mod services;
 mod storage;

@@ -39,6 +39,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const CONCURRENCY_DEFAULT: usize = 32;
 /// Most operations at a time.
 pub(crate) const CONCURRENCY_MAX: usize = 1024;
+/// Least and highest speed that an option may ask for, in KiB a second. A slower one would never bring a pack through.
+pub(crate) const SPEED_KIB_MIN: usize = 16;
+pub(crate) const SPEED_KIB_MAX: usize = 64 << 20;
 /// Folders that are made at a time.
 pub(crate) const FOLDERS_AT_A_TIME: usize = 16;
 

@@ -18,6 +18,8 @@ use crate::limits;
 /// | `write-timeout` | seconds for one upload | 300 |
 /// | `retries` | attempts after the first one | 5 |
 /// | `concurrency` | operations at a time | 32 |
+/// | `limit-upload-kib` | KiB a second that are uploaded, on average | no limit |
+/// | `limit-download-kib` | KiB a second that are downloaded, on average | no limit |
 /// | `conditional-writes` | `false` for a server that cannot write only when a name is free: it is asked first | true |
 /// | `ca-certificate` | a PEM file of certificates to trust besides those of the system | none |
 ///
@@ -39,16 +41,22 @@ pub(crate) struct Tuning {
     pub(crate) write_timeout: Duration,
     pub(crate) retries: usize,
     pub(crate) concurrency: usize,
+    /// In bytes a second.
+    pub(crate) upload_speed: Option<u64>,
+    /// In bytes a second.
+    pub(crate) download_speed: Option<u64>,
     pub(crate) conditional_writes: bool,
     pub(crate) ca_certificate: Option<PathBuf>,
 }
 
-const TUNING: [&str; 7] = [
+const TUNING: [&str; 9] = [
     "timeout",
     "io-timeout",
     "write-timeout",
     "retries",
     "concurrency",
+    "limit-upload-kib",
+    "limit-download-kib",
     "conditional-writes",
     "ca-certificate",
 ];
@@ -99,6 +107,10 @@ impl StorageOptions {
             let number = self.number(location, name, 1, most)?;
             Ok::<_, Error>(number.map_or(default, |number| Duration::from_secs(number as u64)))
         };
+        let speed = |name: &'static str| {
+            let kib = self.number(location, name, limits::SPEED_KIB_MIN, limits::SPEED_KIB_MAX)?;
+            Ok::<_, Error>(kib.map(|kib| kib as u64 * 1024))
+        };
         Ok(Tuning {
             timeout: seconds("timeout", limits::TIMEOUT_DEFAULT)?,
             io_timeout: seconds("io-timeout", limits::IO_TIMEOUT_DEFAULT)?,
@@ -109,6 +121,8 @@ impl StorageOptions {
             concurrency: self
                 .number(location, "concurrency", 1, limits::CONCURRENCY_MAX)?
                 .unwrap_or(limits::CONCURRENCY_DEFAULT),
+            upload_speed: speed("limit-upload-kib")?,
+            download_speed: speed("limit-download-kib")?,
             conditional_writes: match self.get("conditional-writes") {
                 None | Some("true") => true,
                 Some("false") => false,
@@ -175,6 +189,8 @@ mod tests {
             ("concurrency", "0"),
             ("timeout", "x"),
             ("timeout", "0"),
+            ("limit-upload-kib", "15"),
+            ("limit-download-kib", "fast"),
         ] {
             let error = StorageOptions::new().with(name, value).tuning("memory:").unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -39,6 +39,7 @@ impl Storage {
             let cause = "it is larger than 1 GiB, the most that an object may have";
             return Err(self.own_error(ErrorKind::Unsupported, "write", name, cause));
         }
+        self.pace_upload(data.len() as u64).await;
         let mut may_be_ours = false;
         let mut retries_left = self.retries();
         let mut pause = limits::RETRY_PAUSE_MIN;

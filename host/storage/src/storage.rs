@@ -8,6 +8,7 @@ use opendal::EntryMode;
 use crate::error::{Error, ErrorKind};
 use crate::layers::{self, Layered};
 use crate::options::{StorageOptions, Tuning};
+use crate::pace::Pace;
 use crate::url::StorageUrl;
 use crate::{limits, name, services, transport};
 
@@ -21,6 +22,8 @@ pub struct Storage {
 struct Inner {
     operators: Layered,
     tuning: Tuning,
+    upload: Option<Pace>,
+    download: Option<Pace>,
     location: String,
     scheme: &'static str,
 }
@@ -56,7 +59,10 @@ impl Storage {
         let context = operator.base_context().with_http_transport(transport);
         let operators = layers::layered(between(operator.with_context(context)), &tuning);
         let scheme = url.scheme();
-        Ok(Self { inner: Arc::new(Inner { operators, tuning, location, scheme }) })
+        let (upload, download) =
+            (tuning.upload_speed.map(Pace::new), tuning.download_speed.map(Pace::new));
+        let inner = Inner { operators, tuning, upload, download, location, scheme };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The location, safe to print.
@@ -118,6 +124,7 @@ impl Storage {
         let mut pieces = Pieces::default();
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(|error| failed(of_stream(error)))?;
+            self.pace_download(piece.len() as u64).await;
             pieces.push(piece);
             if pieces.size > limits::OBJECT_BYTES_MAX {
                 let cause = "it is larger than 1 GiB, the most that an object may have";
@@ -141,6 +148,7 @@ impl Storage {
             let cause = "more than 1 GiB was asked for at once";
             return Err(self.own_error(ErrorKind::Unsupported, "read", name, cause));
         }
+        self.pace_download(wanted).await;
         let read = self.reads().read_with(name).range(range.clone()).await;
         let bytes = match read {
             Ok(buffer) => buffer.to_bytes(),
@@ -263,6 +271,19 @@ impl Storage {
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         self.check_name("delete", name)?;
         self.reads().delete(name).await.map_err(|error| self.error("delete", Some(name), error))
+    }
+
+    async fn pace_download(&self, bytes: u64) {
+        if let Some(pace) = &self.inner.download {
+            pace.pass(bytes).await;
+        }
+    }
+
+    /// Waits until the line has room for an object of that many bytes.
+    pub(crate) async fn pace_upload(&self, bytes: u64) {
+        if let Some(pace) = &self.inner.upload {
+            pace.pass(bytes).await;
+        }
     }
 
     fn reads(&self) -> &opendal::Operator {

@@ -3,9 +3,23 @@
 //! The suite runs `lockgate` as an operator does and asks a [`Datastore`] for servers, content and troubles. What is
 //! compared after a restore is what the datastore's own client sees, never what the plugin says of itself.
 
+mod cases;
+pub mod command;
+mod contents;
 mod datastore;
+mod middle;
+pub mod proxy;
+pub mod random;
+mod report;
+pub mod running;
+mod scale;
+mod setup;
+mod suite;
+mod trial;
 
 pub use datastore::{
     Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server, Source,
     Writer,
 };
+pub use report::{CaseReport, Report, Verdict};
+pub use suite::{Options, check, run};

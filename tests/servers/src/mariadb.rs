@@ -79,6 +79,20 @@ impl MariaDb {
         Ok(started)
     }
 
+    /// Kills the server as a power cut would.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again after [`Self::kill`], on the same port and with the same data.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub fn restart(&mut self) -> Result<()> {
+        self.server.spawn()?;
+        self.server.wait("mariadbd", || self.sql("SELECT 1").is_ok())
+    }
+
     /// Runs statements as `root` through the `mariadb` client and returns the rows: columns separated by tabs, one row a
     /// line, without headings.
     ///

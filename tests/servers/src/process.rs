@@ -21,6 +21,8 @@ const LOG_LINES_SHOWN: usize = 15;
 #[derive(Debug)]
 pub(crate) struct Server {
     pid: u32,
+    program: PathBuf,
+    arguments: Vec<String>,
     log: PathBuf,
     keeper: Option<Keeper>,
 }
@@ -37,7 +39,26 @@ struct Keeper {
 impl Server {
     /// Starts `program` with everything it says going to `log`.
     pub(crate) fn start(program: &Path, arguments: &[String], log: &Path) -> Result<Self> {
+        let log = log.to_owned();
+        let (program, arguments) = (program.to_owned(), arguments.to_vec());
+        let mut server = Self { pid: 0, program, arguments, log, keeper: None };
+        server.spawn()?;
+        Ok(server)
+    }
+
+    /// Kills it as a power cut would; it has ended when this returns.
+    pub(crate) fn kill(&mut self) {
+        if let Some(Keeper { thread, _alive }) = self.keeper.take() {
+            drop(_alive);
+            // It panics never; and a panic in drop would hide the test's own.
+            let _ = thread.join();
+        }
+    }
+
+    /// Starts it once more, as it was started before, after it was killed.
+    pub(crate) fn spawn(&mut self) -> Result<()> {
         require("setpriv", "util-linux")?;
+        let (program, arguments, log) = (&self.program, &self.arguments, &self.log);
         let output = File::create(log).with_context(|| format!("create {}", log.display()))?;
         let mut command = Command::new("setpriv");
         command
@@ -63,8 +84,9 @@ impl Server {
             }
         })?;
         let pid = answer.recv()?.with_context(|| format!("start {}", program.display()))?;
-        let keeper = Some(Keeper { thread, _alive: alive });
-        Ok(Self { pid, log: log.to_owned(), keeper })
+        self.keeper = Some(Keeper { thread, _alive: alive });
+        self.pid = pid;
+        Ok(())
     }
 
     /// Waits until `is_ready` says so.
@@ -106,11 +128,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(Keeper { thread, _alive }) = self.keeper.take() {
-            drop(_alive);
-            // It panics never; and a panic in drop would hide the test's own.
-            let _ = thread.join();
-        }
+        self.kill();
     }
 }
 

@@ -70,6 +70,10 @@ pub struct Repository {
     /// Options of the storage service, for example `region`.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// KiB a second that are uploaded, on average.
+    pub limit_upload_kib: Option<u32>,
+    /// KiB a second that are downloaded, on average.
+    pub limit_download_kib: Option<u32>,
     /// How new data is written.
     #[serde(default)]
     pub write: Write,
@@ -150,6 +154,8 @@ impl Repository {
             password_variable: None,
             password_command: None,
             options: BTreeMap::new(),
+            limit_upload_kib: None,
+            limit_download_kib: None,
             write: Write::default(),
         }
     }

@@ -22,6 +22,8 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// Least speed of a storage, in KiB a second: a slower one would never bring a pack through.
+const SPEED_KIB_MIN: u32 = 16;
 /// Largest configuration file, in bytes.
 pub const CONFIGURATION_BYTES_MAX: usize = 4 << 20;
 
@@ -105,6 +107,16 @@ fn review_repository(repository: &Repository) -> Vec<String> {
     }
     if memory < 64 {
         found.push(format!("write.memory-mib: {memory} is less than 64"));
+    }
+    for (name, limit) in [
+        ("limit-upload-kib", repository.limit_upload_kib),
+        ("limit-download-kib", repository.limit_download_kib),
+    ] {
+        if limit.is_some_and(|limit| limit < SPEED_KIB_MIN) {
+            found.push(format!(
+                "{name}: give at least {SPEED_KIB_MIN}, or leave it out for no limit"
+            ));
+        }
     }
     if !(1..=64).contains(&repository.write.uploads) {
         found.push("write.uploads: give 1 to 64".to_owned());

@@ -1,4 +1,4 @@
-//! Runs the built `lockgate` binary as an operator would.
+//! Runs the `lockgate` binary as an operator would.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,11 @@ use std::process::{Child, Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+/// Names a `lockgate` other than the one beside the running test.
+const PROGRAM_VARIABLE: &str = "LOCKGATE_PROGRAM";
+
 /// One way to call `lockgate`: environment without any of the caller's settings, and the arguments so far.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Lockgate {
     program: PathBuf,
     environment: Vec<(String, String)>,
@@ -31,20 +34,24 @@ impl Lockgate {
     /// # Errors
     /// When the binary is not built.
     pub fn new(folder: &Path, plugins: &Path) -> Result<Self> {
-        let set = |name: &str, path: PathBuf| (name.to_owned(), path.display().to_string());
-        let lockgate = Self {
-            program: program()?,
-            environment: vec![
-                ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
-                set("HOME", folder.to_owned()),
-                // Compiled code is shared by all tests; everything else is the test's own.
-                set("LOCKGATE_CACHE", std::env::temp_dir().join("lockgate-tests-code")),
-                set("LOCKGATE_PLUGINS", plugins.to_owned()),
-                ("LOCKGATE_PASSWORD".to_owned(), "correct horse".to_owned()),
-            ],
-        };
+        // Compiled code is shared by all tests; everything else is the test's own.
+        let lockgate = Self::of(program()?, folder, plugins, &shared_cache());
         lockgate.ok(&["plugin", "lock"])?;
         Ok(lockgate)
+    }
+
+    /// This binary, with everything it keeps below `folder`, these plugins, and compiled code in `cache`. Nothing is locked.
+    #[must_use]
+    pub fn of(program: PathBuf, folder: &Path, plugins: &Path, cache: &Path) -> Self {
+        let set = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
+        let environment = vec![
+            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
+            set("HOME", folder),
+            set("LOCKGATE_CACHE", cache),
+            set("LOCKGATE_PLUGINS", plugins),
+            ("LOCKGATE_PASSWORD".to_owned(), "correct horse".to_owned()),
+        ];
+        Self { program, environment }
     }
 
     /// The same with one more variable.
@@ -90,13 +97,7 @@ impl Lockgate {
     /// # Errors
     /// When it fails, or the last line is no summary.
     pub fn summary(&self, arguments: &[&str]) -> Result<Value> {
-        let outcome = self.ok(&[&["--json"], arguments].concat())?;
-        let last = outcome.stdout.lines().last().context("no output")?;
-        let summary: Value = serde_json::from_str(last).context("the last line is not JSON")?;
-        if summary.get("message_type").and_then(Value::as_str) != Some("summary") {
-            bail!("the last line is no summary: {last}");
-        }
-        Ok(summary)
+        self.ok(&[&["--json"], arguments].concat())?.summary()
     }
 
     /// Starts and does not wait.
@@ -126,10 +127,29 @@ impl Outcome {
     pub fn error_line(&self) -> &str {
         self.stderr.lines().find(|line| line.starts_with("lockgate: ")).unwrap_or_default()
     }
+
+    /// The last message of a command that ran with `--json`.
+    ///
+    /// # Errors
+    /// When it is no summary.
+    pub fn summary(&self) -> Result<Value> {
+        let last = self.stdout.lines().last().context("no output")?;
+        let summary: Value = serde_json::from_str(last).context("the last line is not JSON")?;
+        if summary.get("message_type").and_then(Value::as_str) != Some("summary") {
+            bail!("the last line is no summary: {last}");
+        }
+        Ok(summary)
+    }
 }
 
-/// The built binary: tests run from `deps` beside it, binaries from the same folder.
-fn program() -> Result<PathBuf> {
+/// The built binary: `LOCKGATE_PROGRAM`, else from where tests run (`deps` beside it) or binaries (the same folder).
+///
+/// # Errors
+/// When it is not built.
+pub fn program() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(PROGRAM_VARIABLE) {
+        return Ok(PathBuf::from(named));
+    }
     let own = std::env::current_exe()?;
     let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("lockgate"));
     let found = beside.into_iter().find(|path| path.is_file());
@@ -146,8 +166,15 @@ pub fn plugins() -> Result<PathBuf> {
         Some(folder) => PathBuf::from(folder),
         None => beside()?,
     };
-    if !folder.join("files.wasm").is_file() {
-        bail!("no plugins in {}: run `sh tests/prepare` first", folder.display());
+    let is_component = |path: &Path| path.extension().is_some_and(|ending| ending == "wasm");
+    let mut entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    if !entries.any(|entry| is_component(&entry.path())) {
+        bail!("no plugins in {}: run `sh tests/prepare.sh` first", folder.display());
     }
     Ok(folder)
+}
+
+/// Where all tests keep compiled code.
+pub(crate) fn shared_cache() -> PathBuf {
+    std::env::temp_dir().join("lockgate-tests-code")
 }
