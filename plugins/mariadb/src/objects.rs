@@ -182,6 +182,13 @@ pub fn make_accounts<S: Stream>(
         } else {
             "USER"
         };
+        // An account that is as it was archived is not made anew: it could lose what the restoring account cannot grant.
+        if is_present
+            && crate::users::read_all(session, std::slice::from_ref(&account))?.first()
+                == Some(definition)
+        {
+            continue;
+        }
         if is_present && !create.is_empty() {
             session.execute(&format!("DROP {what} {name}"))?;
         }

@@ -5,6 +5,9 @@ use crate::datastore::Contents;
 /// Characters of a value that a difference shows.
 const SHOWN_CHARACTERS_MAX: usize = 200;
 
+/// Characters before the place where two values begin to differ.
+const CONTEXT_CHARACTERS: usize = 20;
+
 /// The first difference, and how many objects differ; none when both hold the same.
 pub(crate) fn difference(source: &Contents, restored: &Contents) -> Option<String> {
     let of_source = source.iter().filter(|(name, value)| restored.get(*name) != Some(value));
@@ -13,7 +16,9 @@ pub(crate) fn difference(source: &Contents, restored: &Contents) -> Option<Strin
     let first = match (of_source.clone().next(), too_many.clone().next()) {
         (Some((name, value)), _) => match restored.get(name) {
             Some(other) => {
-                format!("{} is {} and was {}", shown(name), shown(other), shown(value))
+                let same = common(value, other);
+                let from = |text: &str| shown(text.get(same..).unwrap_or(text));
+                format!("{} is {} and was {}", shown(name), from(other), from(value))
             }
             None => format!("{} is missing", shown(name)),
         },
@@ -21,6 +26,15 @@ pub(crate) fn difference(source: &Contents, restored: &Contents) -> Option<Strin
         (None, None) => return None,
     };
     Some(format!("{first} ({count} of {} objects)", source.len().max(restored.len())))
+}
+
+/// Where the texts begin to differ, less some characters so that the place can be found.
+fn common(left: &str, right: &str) -> usize {
+    let pairs = left.char_indices().zip(right.chars());
+    let same: Vec<usize> =
+        pairs.take_while(|((_, left), right)| left == right).map(|((at, _), _)| at).collect();
+    let start = same.len().saturating_sub(CONTEXT_CHARACTERS);
+    same.get(start).copied().unwrap_or(0)
 }
 
 fn shown(text: &str) -> String {

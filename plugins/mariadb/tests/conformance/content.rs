@@ -66,13 +66,12 @@ const USUAL: &str = "
     CREATE EVENT cleanup ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM audit;
     CREATE DATABASE shop CHARACTER SET latin1; CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(20));
     INSERT INTO shop.item VALUES (1, 'spoon'), (2, 'L\u{f6}ffel');
-    CREATE ROLE auditor; GRANT SELECT ON bank.* TO auditor;
     CREATE USER 'teller'@'localhost' IDENTIFIED BY 'teller secret'; GRANT SELECT ON bank.account TO 'teller'@'localhost';
-    GRANT auditor TO 'teller'@'localhost'";
+    CREATE ROLE auditor WITH ADMIN 'teller'@'localhost'; GRANT SELECT ON bank.* TO auditor";
 
 /// Names have no NUL and no blank at their end, by the server's own rules; values may be anything.
 fn odd() -> String {
-    let mut statements = String::new();
+    let mut statements = "SET NAMES utf8mb4;\n".to_owned();
     let databases = ["odd", "späte Züge", "..", "a/b", "quo`te", "per%cent", "_schema", "日本"];
     for database in databases {
         let database = database.replace('`', "``");

@@ -122,15 +122,8 @@ impl Server for Account {
 
     fn selection(&self) -> Selection {
         Selection {
-            parts: ["bank/_schema", "bank/account"].map(str::to_owned).to_vec(),
-            objects: [
-                "database bank",
-                "table bank.account",
-                "sequence bank.numbers",
-                "function bank.twice",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            parts: ["shop/_schema", "shop/item"].map(str::to_owned).to_vec(),
+            objects: ["database shop", "table shop.item"].map(str::to_owned).to_vec(),
         }
     }
 

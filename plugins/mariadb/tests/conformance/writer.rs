@@ -1,5 +1,6 @@
-use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use lockgate_conformance::Writer;
@@ -10,24 +11,18 @@ use crate::content::ACCOUNTS;
 /// Money that moves between accounts, each time with a line in the ledger, one transaction after the other.
 pub struct Transfers {
     client: Child,
-    /// Another client, to count.
-    counter: std::process::Command,
+    socket: PathBuf,
+    /// Number of the client's connection.
+    connection: String,
     before: u64,
 }
 
 impl Transfers {
     pub fn start(server: &MariaDb) -> Result<Self> {
-        let mut counter = server.client();
-        counter.args([
-            "--batch",
-            "--skip-column-names",
-            "--execute",
-            "SELECT COUNT(*) FROM bank.ledger",
-        ]);
-        let before = count(&mut counter)?;
+        let before = count(&server.socket)?;
         // It is in a database that no backup takes.
         let procedure = format!(
-            "DELIMITER //\nCREATE OR REPLACE PROCEDURE mysql.move_money() BEGIN LOOP
+            "SELECT CONNECTION_ID();\nDELIMITER //\nCREATE OR REPLACE PROCEDURE mysql.move_money() BEGIN LOOP
                SET @a = FLOOR(1 + RAND() * {ACCOUNTS}), @b = FLOOR(1 + RAND() * {ACCOUNTS}), @m = FLOOR(RAND() * 100);
                START TRANSACTION;
                UPDATE bank.account SET balance = balance - @m WHERE id = @a;
@@ -37,21 +32,27 @@ impl Transfers {
         );
         let mut client = server
             .client()
+            .args(["--batch", "--skip-column-names", "--unbuffered"])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         client.stdin.take().context("the client has no input")?.write_all(procedure.as_bytes())?;
-        Ok(Self { client, counter, before })
+        let mut connection = String::new();
+        let output = client.stdout.take().context("the client has no output")?;
+        BufReader::new(output).read_line(&mut connection)?;
+        let (socket, connection) = (server.socket.clone(), connection.trim().to_owned());
+        Ok(Self { client, socket, connection, before })
     }
 }
 
 impl Writer for Transfers {
     fn stop(mut self: Box<Self>) -> Result<u64> {
         ensure!(self.client.try_wait()?.is_none(), "the transfers stopped by themselves");
-        self.client.kill()?;
+        // A client that went away would not be noticed by a procedure that says nothing.
+        run(&self.socket, &format!("KILL HARD CONNECTION {}", self.connection))?;
         self.client.wait()?;
-        Ok(count(&mut self.counter)?.saturating_sub(self.before))
+        Ok(count(&self.socket)?.saturating_sub(self.before))
     }
 }
 
@@ -63,8 +64,14 @@ impl Drop for Transfers {
     }
 }
 
-fn count(counter: &mut std::process::Command) -> Result<u64> {
-    let output = counter.output()?;
+fn count(socket: &Path) -> Result<u64> {
+    Ok(run(socket, "SELECT COUNT(*) FROM bank.ledger")?.trim().parse()?)
+}
+
+fn run(socket: &Path, statement: &str) -> Result<String> {
+    let mut client = Command::new("mariadb");
+    client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
+    let output = client.arg("--socket").arg(socket).arg("--execute").arg(statement).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    Ok(String::from_utf8(output.stdout)?)
 }

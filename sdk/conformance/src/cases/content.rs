@@ -11,7 +11,7 @@ use crate::trial::{ORIGINAL, Trial, number};
 
 /// Most memory of host and worker together for a content of any size, in bytes: the 64 MiB that the configuration gives to
 /// data on its way, what compiled code and buffers of all stages need, and what a plugin may ask for.
-pub(crate) const MEMORY_BYTES_MAX: u64 = 384 << 20;
+pub(crate) const MEMORY_BYTES_MAX: u64 = 192 << 20;
 /// Backups of `concurrent-writes`; each is another chance to catch two moments in one backup.
 const ROUNDS: usize = 2;
 /// How long the program writes before each of them.
