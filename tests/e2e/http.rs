@@ -58,6 +58,16 @@ fn answer(stream: &TcpStream, pages: &Pages) -> Option<()> {
             pages.insert(name, body);
             (201, Vec::new())
         }
+        (_, "POST", "/maintenance") => {
+            pages.insert("maintenance".to_owned(), body);
+            (204, Vec::new())
+        }
+        (_, "POST", "/reindex") => {
+            let empty = pages.iter().filter(|(_, page)| page.is_empty());
+            let names: Vec<String> = empty.map(|(name, _)| format!("{name:?}")).collect();
+            pages.insert("reindexed".to_owned(), body);
+            (200, format!("[{}]", names.join(",")).into_bytes())
+        }
         (_, "POST", "/restored") if body == b"true" => (204, Vec::new()),
         _ => (400, Vec::new()),
     };
@@ -170,5 +180,35 @@ fn a_secret_that_systemd_passes_is_revealed_only_with_a_line_in_the_log() -> Res
     let line = line.with_context(|| format!("no line in the log: {saved:?}"))?;
     ensure!(line.contains("WARN") && line.contains("token") && line.contains("site"), "{line}");
     ensure!(!format!("{saved:?}{unset:?}{refused:?}").contains("letmein"), "{saved:?}");
+    Ok(())
+}
+
+#[test]
+fn a_datastore_goes_into_maintenance_and_back_and_is_repaired() -> Result<()> {
+    let pages = Pages::new(Mutex::new(BTreeMap::from([("hollow".to_owned(), Vec::new())])));
+    let held = |name: &str| pages.lock().ok()?.get(name).cloned();
+    let address = serve(&pages)?;
+    let site = Site::local()?;
+    let lockgate = configured(&site, address, ", credential = \"account\", scheme = \"basic\"")?;
+
+    // No repository was made: none is needed.
+    lockgate.ok(&["maintenance", "site", "enter"])?;
+    ensure!(held("maintenance").as_deref() == Some(b"true"), "it is in service");
+    lockgate.ok(&["maintenance", "site", "leave"])?;
+    ensure!(held("maintenance").as_deref() == Some(b"false"), "it is out of service");
+
+    let repaired =
+        lockgate.run(&["maintenance", "site", "reindex", "--arguments", "{\"deep\": true}"])?;
+    ensure!(repaired.code == Some(24), "{repaired:?}");
+    ensure!(repaired.stdout.contains("critical  page-empty: page hollow is empty"), "{repaired:?}");
+    ensure!(held("reindexed").as_deref() == Some(b"{\"deep\": true}"), "other arguments arrived");
+
+    let unknown = lockgate.run(&["maintenance", "site", "defragment"])?;
+    ensure!(unknown.code == Some(19) && unknown.error_line().contains("reindex"), "{unknown:?}");
+    for wrong in [["reindex", "{deep}"], ["enter", "{}"]] {
+        let [step, arguments] = wrong;
+        let refused = lockgate.run(&["maintenance", "site", step, "--arguments", arguments])?;
+        ensure!(refused.code == Some(2), "{refused:?}");
+    }
     Ok(())
 }

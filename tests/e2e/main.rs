@@ -2,6 +2,7 @@
 
 mod audit;
 mod folders;
+mod health;
 mod http;
 mod interop;
 mod mariadb;

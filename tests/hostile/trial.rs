@@ -25,6 +25,7 @@ impl Direction {
     /// The command line, with everything that can be told.
     pub fn arguments(self, end: &End) -> &'static [&'static str] {
         match (self, end.at) {
+            (Self::Backup, Some("check")) => &["-vv", "health", "bad"],
             (Self::Backup, _) => &["-vv", "backup", "bad", "--allow-shrink", "--force"],
             (Self::Restore, Some("preview")) => {
                 &["-vv", "restore", "latest", "--dry-run", "--into", "bad"]

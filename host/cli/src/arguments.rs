@@ -81,6 +81,10 @@ pub enum Command {
     Dump(commands::dump::Arguments),
     /// Restore a snapshot into its datastore, another one, or a folder
     Restore(commands::restore::Arguments),
+    /// Have plugins look at their datastores, and change nothing
+    Health(commands::health::Arguments),
+    /// Take a datastore out of service and back, or run a repair of its plugin's
+    Maintenance(commands::maintenance::Arguments),
     /// Look for damage in the repository
     Check(commands::check::Arguments),
     /// Remove snapshots that a policy does not keep

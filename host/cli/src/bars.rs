@@ -134,7 +134,7 @@ impl Observe for Bars {
             Event::PartStarted { part } if self.verbose >= 1 => self.say(&format!("{part} …")),
             Event::PartDone { part } if self.verbose >= 1 => self.say(&format!("{part} done")),
             Event::Log { level, instance, message, .. } => self.log(*level, instance, message),
-            Event::Finding(finding) => self.say(&format!("{}: {}", finding.code, finding.message)),
+            Event::Finding(finding) => self.say(&words::finding(finding)),
             Event::Totals(totals) => self.totals(*totals),
             _ => {}
         }

@@ -122,6 +122,15 @@ impl Context {
         })
     }
 
+    /// The sources of these names; all of the configuration when there are none.
+    pub fn sources(&self, names: &[String]) -> Result<Vec<(Name, Source)>> {
+        if names.is_empty() {
+            return Ok(self.configuration.sources.clone().into_iter().collect());
+        }
+        let owned = |(name, source): (&Name, &Source)| (name.clone(), source.clone());
+        names.iter().map(|name| self.source(name).map(owned)).collect()
+    }
+
     /// What runs plugins here.
     pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
         let program = env::current_exe()

@@ -44,11 +44,12 @@ pub const NOT_CONTAINED: Exit =
     exit(22, "this machine cannot contain plugins, and `--isolation=reduced` was not given");
 pub const UNTRUSTED: Exit =
     exit(23, "the plugin is not the one that was locked, or its signatures do not suffice");
+pub const CRITICAL: Exit = exit(24, "a plugin found something critical in a datastore");
 pub const INTERRUPTED: Exit = exit(130, "stopped by the operator");
 
 /// All of them, for the documentation.
 #[cfg(test)]
-const ALL: [Exit; 19] = [
+const ALL: [Exit; 20] = [
     OK,
     FAILED,
     USAGE,
@@ -67,6 +68,7 @@ const ALL: [Exit; 19] = [
     PLUGIN_STOPPED,
     NOT_CONTAINED,
     UNTRUSTED,
+    CRITICAL,
     INTERRUPTED,
 ];
 

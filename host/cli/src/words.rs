@@ -1,6 +1,9 @@
-//! Numbers and times as people read them.
+//! Numbers, times and findings as people read them.
 
 use std::time::Duration;
+
+use lockgate_types::{Finding, Name};
+use serde_json::{Value, json};
 
 use crate::output;
 
@@ -53,6 +56,27 @@ pub fn plural(number: u64, word: &str) -> String {
 /// As text, for JSON.
 pub fn texts<T: std::fmt::Display>(items: &[T]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
+}
+
+/// One line of what a plugin noticed.
+pub fn finding(finding: &Finding) -> String {
+    format!("{:8}  {}: {}", finding.severity, finding.code, finding.message)
+}
+
+/// The same with the source that it is about, for JSON.
+pub fn finding_of(source: &Name, finding: &Finding) -> Value {
+    json!({
+        "source": source,
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "attributes": finding.attributes,
+    })
+}
+
+/// Tells what a plugin noticed while it worked.
+pub fn note_findings(findings: &[Finding]) {
+    findings.iter().for_each(|noticed| output::note(finding(noticed)));
 }
 
 /// Tells which grants a run did not need.

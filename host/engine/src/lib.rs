@@ -2,6 +2,7 @@
 //!
 //! Backup: plan → admit → launch → begin → join → release → export → (chunk, seal, pack, put) → index → commit → end.
 //! Restore: select → verify → admit → launch → preview → locate → get → open → import → end → compare.
+//! Health and maintenance: admit → launch → one call.
 //!
 //! Functions here block the calling thread; waiting for storage happens on the runtime that the caller lends.
 
@@ -12,8 +13,10 @@ pub mod backup;
 mod cancel;
 pub mod configuration;
 mod error;
+pub mod health;
 mod host;
 mod lanes;
+pub mod maintenance;
 mod manifest;
 mod plugins;
 mod progress;
@@ -21,6 +24,7 @@ pub mod repositories;
 pub mod restore;
 mod signing;
 mod trust;
+mod visit;
 
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind, Result};
@@ -36,3 +40,4 @@ pub use plugins::{Plugin, Plugins, SIGNATURES_ENDING, signatures_path};
 pub use progress::{Event, Observe, Progress, Totals};
 pub use signing::{new_key, sign};
 pub use trust::{Review, Trust, refused};
+pub use visit::VisitReport;

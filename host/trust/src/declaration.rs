@@ -73,7 +73,7 @@ pub struct EndpointRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FolderRequest {
-    /// `read-write` changes it, during a restore only.
+    /// `read-write` changes it, during a restore or maintenance only.
     #[serde(default)]
     pub access: Access,
     /// Whether it works without.

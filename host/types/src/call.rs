@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Attributes, EntryPath, Metadata};
@@ -130,6 +132,17 @@ pub enum Severity {
     Warning,
     /// Must be dealt with.
     Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Ok => "ok",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
 }
 
 /// Something that a plugin noticed.

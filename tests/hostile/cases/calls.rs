@@ -23,6 +23,8 @@ pub const ALL: &[Case] = &[
         "panic",
         end(0, &[]).at("end").logs(&["end-failed", "the hostile plugin gives up"]),
     ),
+    backup("panic", "check", GIVES_UP),
+    backup("loop", "check", BUSY),
     backup("loop", "describe", BUSY),
     backup("loop", "begin", BUSY),
     backup("loop", "join", BUSY),

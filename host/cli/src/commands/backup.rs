@@ -98,17 +98,12 @@ fn sources(context: &Context, arguments: &Arguments) -> Result<Vec<(Name, Source
     if let Some(folder) = &arguments.folder {
         return Ok(vec![folder_source(folder, arguments.name.as_ref())?]);
     }
-    if !arguments.sources.is_empty() {
-        let named = arguments.sources.iter().map(|name| context.source(name));
-        return named
-            .map(|found| found.map(|(name, source)| (name.clone(), source.clone())))
-            .collect();
-    }
-    if context.configuration.sources.is_empty() {
+    let sources = context.sources(&arguments.sources)?;
+    if sources.is_empty() {
         return Err(Error::new(ErrorKind::Configuration, "there is nothing to back up")
             .with_hint("give --folder PATH, or a configuration with sources"));
     }
-    Ok(context.configuration.sources.clone().into_iter().collect())
+    Ok(sources)
 }
 
 fn folder_source(folder: &std::path::Path, name: Option<&Name>) -> Result<(Name, Source)> {
@@ -169,9 +164,7 @@ fn print(context: &Context, report: &BackupReport) {
         output::message("summary", body);
         return;
     }
-    for finding in &report.findings {
-        output::note(format!("{}: {}", finding.code, finding.message));
-    }
+    words::note_findings(&report.findings);
     words::note_unused(&report.unused);
     let parts = words::plural(u64::try_from(manifest.parts.len()).unwrap_or(u64::MAX), "part");
     output::line(format!(

@@ -7,8 +7,10 @@ pub mod completions;
 pub mod config;
 pub mod dump;
 pub mod forget;
+pub mod health;
 pub mod init;
 pub mod ls;
+pub mod maintenance;
 pub mod plugin;
 pub mod prune;
 pub mod restore;
@@ -32,6 +34,8 @@ pub fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Ls(arguments) => ls::run(context, &arguments),
         Command::Dump(arguments) => dump::run(context, &arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Health(arguments) => health::run(context, &arguments),
+        Command::Maintenance(arguments) => maintenance::run(context, &arguments),
         Command::Check(arguments) => check::run(context, &arguments),
         Command::Forget(arguments) => forget::run(context, &arguments),
         Command::Prune(arguments) => prune::run(context, &arguments),

@@ -156,9 +156,7 @@ fn print_report(json: bool, report: &RestoreReport) {
         output::message("summary", body);
         return;
     }
-    for finding in &report.findings {
-        output::note(format!("{}: {}", finding.code, finding.message));
-    }
+    words::note_findings(&report.findings);
     words::note_unused(&report.unused);
     let parts = words::plural(u64::try_from(report.parts.len()).unwrap_or(u64::MAX), "part");
     // A part has a fingerprint when its plugin computed one, which the configuration may leave out.

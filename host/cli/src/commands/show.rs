@@ -30,7 +30,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     }
     print_snapshot(&snapshot);
     match &manifest {
-        Some(manifest) => print_manifest(manifest),
+        Some(manifest) => print_manifest(context, manifest),
         None => output::line("not written by lockgate: restore its files with --target"),
     }
     Ok(exit::OK)
@@ -45,7 +45,7 @@ fn print_snapshot(snapshot: &Snapshot) {
     }
 }
 
-fn print_manifest(manifest: &Manifest) {
+fn print_manifest(context: &Context, manifest: &Manifest) {
     let plugin = &manifest.plugin;
     output::line(format!("source   {}", manifest.source));
     output::line(format!(
@@ -74,5 +74,11 @@ fn print_manifest(manifest: &Manifest) {
     for part in &manifest.parts {
         let (items, bytes) = (words::count(part.items), words::bytes(part.bytes));
         output::line(format!("{:12} {items:>14} {bytes:>12}  {}", part.kind, part.id));
+        // What a plugin plans by is of use to itself; what it found out is for people.
+        let planned = part.attributes.iter().filter(|_| context.verbose > 0);
+        let found = part.summary.iter().filter(|(_, value)| !matches!(value.as_str(), "" | "0"));
+        for (key, value) in planned.chain(found) {
+            output::line(format!("{:41} {key}: {value}", ""));
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Saves the pages of an HTTP server that lists them as JSON, one entry each.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use lockgate_plugin::http::Request;
 use lockgate_plugin::{
-    Backup, BackupPlan, BackupRequest, Context, Descriptor, Entry, Failure, Part, Plugin, Restore,
-    RestoreRequest, Result, Step, Summary, archive, credentials, credentials_reveal,
+    Backup, BackupPlan, BackupRequest, Context, Descriptor, Entry, Error, Failure, Finding, Part,
+    Plugin, Restore, RestoreRequest, Result, Severity, Step, Summary, archive, credentials,
+    credentials_reveal,
 };
 
 struct Pages;
@@ -31,6 +32,37 @@ impl Plugin for Pages {
             consistency: "Each page is as it was at one moment.".into(),
             ..Descriptor::default()
         }
+    }
+
+    fn check(_: Config) -> Result<Vec<Finding>> {
+        let token = token()?;
+        let list = Request::get("server", "/pages?sorted").header("x-token", &token).send()?;
+        let names: Vec<String> = list.success()?.json().context("the list of pages")?;
+        let message = format!("the server has {} pages", names.len());
+        Ok(vec![Finding::new(Severity::Ok, "reachable", message)])
+    }
+
+    fn enter_maintenance(_: Config) -> Result<()> {
+        Request::post("server", "/maintenance").send_json(&true)?.success()?;
+        Ok(())
+    }
+
+    fn leave_maintenance(_: Config) -> Result<()> {
+        Request::post("server", "/maintenance").send_json(&false)?.success()?;
+        Ok(())
+    }
+
+    fn act(_: Config, action: &str, arguments: &str) -> Result<Vec<Finding>> {
+        if action != "reindex" {
+            return Err(Error::unsupported(format!("there is no action {action:?}, only reindex")));
+        }
+        let mut body = Request::post("server", "/reindex").stream(Some(arguments.len() as u64))?;
+        body.write_all(arguments.as_bytes())?;
+        let empty: Vec<String> = body.finish()?.success()?.json().context("the empty pages")?;
+        let finding = |name: String| {
+            Finding::new(Severity::Critical, "page-empty", format!("page {name} is empty"))
+        };
+        Ok(empty.into_iter().map(finding).collect())
     }
 }
 
