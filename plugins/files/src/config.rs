@@ -1,7 +1,6 @@
+use lockgate_plugin::glob::Pattern;
 use lockgate_plugin::{Error, Result};
 use serde::Deserialize;
-
-use crate::glob::Pattern;
 
 /// The source's configuration; `config.schema.json` describes it for people and programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

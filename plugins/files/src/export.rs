@@ -1,3 +1,4 @@
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{
     Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, archive, files,
 };
@@ -5,7 +6,6 @@ use lockgate_plugin::{
 use crate::config::Config;
 use crate::entry::{self, Content, entry};
 use crate::links::HardLinks;
-use crate::path::shown;
 use crate::trouble::Troubles;
 use crate::walk::{Found, Step, Walk};
 

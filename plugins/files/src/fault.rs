@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{Error, Failure, Result, log};
-
-use crate::path::shown;
 
 /// Names that are told to the operator one by one; the rest is only counted.
 const TOLD_MAX: u64 = 100;

@@ -1,10 +1,10 @@
 use lockgate_plugin::files::{self, File};
+use lockgate_plugin::path::is_inside;
 use lockgate_plugin::{Entry, Extraction, Failure, Kind, Metadata, Result, archive};
 
 use crate::fault::Faults;
 use crate::links::HardLinks;
 use crate::obstacle;
-use crate::path::is_inside;
 
 /// Files that are filled at a time: as many descriptors travel beside one message.
 const BATCH_FILES: usize = 128;

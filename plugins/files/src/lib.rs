@@ -8,11 +8,9 @@ mod config;
 mod entry;
 mod export;
 mod fault;
-mod glob;
 mod import;
 mod links;
 mod obstacle;
-mod path;
 mod trouble;
 mod walk;
 

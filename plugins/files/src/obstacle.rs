@@ -1,6 +1,5 @@
+use lockgate_plugin::path::{is_inside, shown};
 use lockgate_plugin::{Entry, Error, Kind, Result, archive, files};
-
-use crate::path::{is_inside, shown};
 
 /// Refuses to restore into `folder` when a name of the part is taken there. Folders may exist.
 ///

@@ -1,7 +1,7 @@
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{Error, Failure, Result, Summary, files, log};
 
 use crate::config::Config;
-use crate::path::shown;
 
 /// Names that are told to the operator one by one; the rest is only counted.
 const TOLD_MAX: u64 = 100;

@@ -1,8 +1,8 @@
 use lockgate_plugin::files::{self, Listing};
+use lockgate_plugin::path;
 use lockgate_plugin::{Error, Failure, Kind, Metadata, Result};
 
 use crate::config::Config;
-use crate::path;
 
 /// Names that are asked of the host at a time.
 const PAGE_NAMES: u32 = 500;

@@ -11,9 +11,11 @@
 
 pub mod archive;
 pub mod bindings;
+pub mod glob;
 pub mod http;
 pub mod job;
 pub mod net;
+pub mod path;
 
 mod component;
 mod error;

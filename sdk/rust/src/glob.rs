@@ -81,6 +81,7 @@ impl Pattern {
     }
 
     /// Whether the pattern is about `path`, which is relative to the folder that is backed up.
+    #[must_use]
     pub fn matches(&self, path: &[u8], is_folder: bool) -> bool {
         if self.folders_only && !is_folder {
             return false;

@@ -1,16 +1,19 @@
 //! Paths as the contract has them: bytes, relative, `/` between components.
 
 /// `name` inside of `folder`; the empty path is the top.
+#[must_use]
 pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
 }
 
 /// Whether `path` is inside of `folder`, at any depth.
+#[must_use]
 pub fn is_inside(path: &[u8], folder: &[u8]) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// One line that is safe on a terminal: bytes that are not printable text are escaped.
+#[must_use]
 pub fn shown(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
