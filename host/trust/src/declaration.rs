@@ -37,7 +37,7 @@ pub struct Declaration {
     /// Servers that it connects to.
     #[serde(default)]
     pub endpoints: BTreeMap<Wanted, EndpointRequest>,
-    /// Folders that it reads, and changes during a restore.
+    /// Folders that it reads, and changes during a restore or maintenance.
     #[serde(default)]
     pub folders: BTreeMap<Wanted, FolderRequest>,
     /// Credentials that answer challenges for it.
@@ -87,7 +87,8 @@ pub struct FolderRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CredentialRequest {
-    /// The authentication schemes that it may come across.
+    /// The authentication schemes that it may come across; empty when it only asks to see the secret.
+    #[serde(default)]
     pub schemes: BTreeSet<String>,
     /// Why it must see the secret itself at times; none when it never does.
     pub reveal: Option<String>,
@@ -252,7 +253,8 @@ impl EndpointRequest {
 impl CredentialRequest {
     fn check(&self, place: &str) -> Result<(), DeclarationError> {
         let schemes = &self.schemes;
-        if schemes.is_empty() || schemes.len() > ITEMS_COUNT_MAX {
+        let wants_nothing = schemes.is_empty() && self.reveal.is_none();
+        if wants_nothing || schemes.len() > ITEMS_COUNT_MAX {
             return fault(format!("{place}.schemes: name 1 to {ITEMS_COUNT_MAX} schemes"));
         }
         if !schemes.iter().all(|scheme| is_scheme(scheme)) {
@@ -350,6 +352,20 @@ mod tests {
         let fault = Declaration::parse(&vec![b' '; DECLARATION_BYTES_MAX + 1]).unwrap_err();
         assert!(fault.to_string().contains("more than the 65536 allowed"));
         assert!(Declaration::parse(b"name = '\xff'").is_err());
+    }
+
+    #[test]
+    fn a_credential_may_be_there_to_be_seen_only() {
+        let text = "[credentials.a]\nreveal = 'it is a key'\nreason = 'unseals'";
+        let asked = Declaration::parse(
+            format!("name = 'x'\nversion = '1.0.0'\nsummary = 's'\n{text}").as_bytes(),
+        );
+        let lines = asked.unwrap().sentences().join("\n");
+        assert!(lines.contains("It uses the credential \"a\": unseals."), "{lines}");
+        assert!(
+            lines.contains("It asks to see the secret of the credential \"a\" itself"),
+            "{lines}"
+        );
     }
 
     #[test]

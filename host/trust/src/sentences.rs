@@ -14,7 +14,7 @@ impl Declaration {
         for (name, folder) in &self.folders {
             let does = match folder.access {
                 Access::Read => "It reads",
-                Access::ReadWrite => "It reads, and changes during a restore,",
+                Access::ReadWrite => "It reads, and changes during a restore or maintenance,",
             };
             let folder_words = name.words("folder");
             lines.push(format!(
@@ -72,9 +72,15 @@ impl Declaration {
 
     fn credential_sentences(&self, lines: &mut Vec<String>) {
         for (name, credential) in &self.credentials {
+            let work = match credential.schemes.is_empty() {
+                true => "uses".to_owned(),
+                false => format!(
+                    "has the host answer {} challenges with",
+                    listed(credential.schemes.iter().cloned())
+                ),
+            };
             lines.push(format!(
-                "It has the host answer {} challenges with {}{}: {}.",
-                listed(credential.schemes.iter().cloned()),
+                "It {work} {}{}: {}.",
                 name.words("credential"),
                 unless(credential.optional),
                 end(&credential.reason)
@@ -127,7 +133,7 @@ mod tests {
         let expected = [
             "It connects to the endpoint \"server\" by cql, without TLS or with TLS when the protocol asks for it: speaks to the cluster.",
             "It follows the cluster of the endpoint \"server\" to other members on port 7000-7001 and 9042, inside the address ranges that you give.",
-            "It reads, and changes during a restore, any folder that you name: reads what is saved and writes what is restored.",
+            "It reads, and changes during a restore or maintenance, any folder that you name: reads what is saved and writes what is restored.",
             "It reads the folder \"logs\" (if you give it): looks for the newest log.",
             "It has the host answer SCRAM-SHA-256 and md5 challenges with the credential \"account\": logs in.",
             "It asks to see the secret of the credential \"account\" itself: old servers want the password itself. You allow that with `reveal = true`.",
