@@ -89,12 +89,15 @@ fn selected(folder: &EntryPath, record: &PartRecord) -> Result<SelectedPart> {
     let folder = folder
         .join(&path(&record.id)?)
         .map_err(|error| Error::new(ErrorKind::Damaged, error.to_string()))?;
+    // What the export found out is part of what was archived; what was planned goes before it.
+    let mut attributes = record.summary.clone();
+    attributes.extend(record.attributes.clone());
     let part = Part {
         id: record.id.clone(),
         kind: record.kind.clone(),
         bytes_estimate: Some(record.bytes),
         items_estimate: Some(record.items),
-        attributes: record.attributes.clone(),
+        attributes,
     };
     Ok(SelectedPart { part, folder, fingerprint: record.fingerprint.clone() })
 }
