@@ -1,5 +1,6 @@
 //! A call to a source's plugin outside of a backup or restore: admit → launch → the call.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_sandbox::Instance;
@@ -11,7 +12,7 @@ use crate::host::Launch;
 use crate::manifest::IsolationRecord;
 use crate::progress::Event;
 use crate::trust::both_sides;
-use crate::{Host, Result};
+use crate::{Host, Result, audit};
 
 /// What a plugin answered, and how it ran.
 #[derive(Debug)]
@@ -48,15 +49,24 @@ pub(crate) fn visit(
     stage: &'static str,
     call: impl FnOnce(&mut Instance) -> Result<Vec<Finding>>,
 ) -> Result<VisitReport> {
+    host.audit.record(stage, visited.name.as_str(), |run| recorded(host, visited, run, stage, call))
+}
+
+fn recorded(
+    host: &Host,
+    visited: Visited<'_>,
+    run: &Arc<audit::Run>,
+    stage: &'static str,
+    call: impl FnOnce(&mut Instance) -> Result<Vec<Finding>>,
+) -> Result<VisitReport> {
     let started = Instant::now();
     let Visited { name, source, given } = visited;
     host.observer.event(&Event::Stage("admit"));
     let plugin = host.admit(&source.plugin)?;
     let (grants, limits) = both_sides(&plugin, name.as_str(), given, &source.limits)?;
     host.observer.event(&Event::Stage("launch"));
-    let launch =
-        Launch { name: name.to_string(), grants: &grants, limits, config: source.config_json() };
-    let session = host.launch(&plugin, launch)?;
+    let (name, config) = (name.to_string(), source.config_json());
+    let session = host.launch(&plugin, Launch { run, name, grants: &grants, limits, config })?;
     let canceller = session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
     let answered =
