@@ -124,7 +124,7 @@ impl Stage {
             format!("members = [{{ network = \"{network}\", ports = [{silent}] }}]")
         };
         [
-            format!("folders.given = {{ path = \"{}\", access = \"read-write\" }}", text("given")),
+            format!("folders.given = {{ path = \"{}\", access = \"read-write\", locks = true }}", text("given")),
             format!("folders.kept = {{ path = \"{}\" }}", text("kept")),
             format!("endpoints.server = {{ address = \"127.0.0.1:{answering}\" }}"),
             format!("endpoints.silent = {{ address = \"127.0.0.1:{silent}\" }}"),

@@ -194,9 +194,13 @@ pub(crate) fn grants_in_words(grants: &Grants) -> Vec<String> {
     let is_answering = |name: &Name| {
         grants.endpoints.values().all(|endpoint| endpoint.credential.as_ref() != Some(name))
     };
-    let folders = grants.folders.iter().map(|(name, folder)| match folder.access {
-        Access::Read => format!("read folder {name} at {}", folder.path.display()),
-        Access::ReadWrite => format!("read and change folder {name} at {}", folder.path.display()),
+    let folders = grants.folders.iter().map(|(name, folder)| {
+        let locks = if folder.locks { " and lock its files" } else { "" };
+        let access = match folder.access {
+            Access::Read => "read",
+            Access::ReadWrite => "read and change",
+        };
+        format!("{access} folder {name} at {}{locks}", folder.path.display())
     });
     let answering = grants.credentials.iter().filter(|(name, _)| is_answering(name));
     let credentials = answering.map(|(name, credential)| {

@@ -100,6 +100,10 @@ pub const TRANSFER_BYTES_MAX: u32 = 1 << 20;
 pub const LISTING_BYTES_MAX: usize = 512 << 20;
 /// Extended attributes of one file, in bytes: Linux keeps up to 64 KiB of names and of each value (`xattr(7)`).
 pub const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;
+/// Parts of files that one instance may have locked at once: the kernel keeps a record of each.
+pub const LOCKS_MAX: usize = 256;
+/// How often a wait for a lock tries again.
+pub const LOCK_POLL: Duration = Duration::from_millis(2);
 /// How often a wait looks whether the run was cancelled.
 pub const CANCEL_POLL: Duration = Duration::from_millis(100);
 /// Text of a trap, in bytes.

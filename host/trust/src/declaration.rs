@@ -76,6 +76,8 @@ pub struct FolderRequest {
     /// `read-write` changes it, during a restore or maintenance only.
     #[serde(default)]
     pub access: Access,
+    /// Why it must lock ranges of files, which other programs then wait for; none when it does not.
+    pub locks: Option<String>,
     /// Whether it works without.
     #[serde(default)]
     pub optional: bool,
@@ -179,7 +181,7 @@ impl Declaration {
             endpoint.check(&format!("endpoints.{name}"))?;
         }
         for (name, folder) in &self.folders {
-            sentence(&format!("folders.{name}.reason"), &folder.reason)?;
+            folder.check(&format!("folders.{name}"))?;
         }
         for (name, credential) in &self.credentials {
             credential.check(&format!("credentials.{name}"))?;
@@ -206,8 +208,10 @@ impl Declaration {
             let ports = endpoint.member_ports.iter();
             set.extend(ports.map(|range| Permission::Members(name.clone(), *range)));
         }
-        let folders = self.folders.iter();
-        set.extend(folders.map(|(name, it)| Permission::Folder(name.clone(), it.access)));
+        for (name, folder) in &self.folders {
+            set.insert(Permission::Folder(name.clone(), folder.access));
+            set.extend(folder.locks.iter().map(|_| Permission::Locks(name.clone())));
+        }
         for (name, credential) in &self.credentials {
             let schemes = credential.schemes.iter();
             set.extend(schemes.map(|it| Permission::Respond(name.clone(), it.clone())));
@@ -227,6 +231,7 @@ impl Declaration {
             ("net", self.endpoints.values().any(|it| it.protocol != HTTP)),
             ("http", self.endpoints.values().any(|it| it.protocol == HTTP)),
             ("files", !self.folders.is_empty()),
+            ("file-locks", self.folders.values().any(|it| it.locks.is_some())),
             ("credentials", !self.credentials.is_empty()),
             ("clock", self.clock.is_some()),
             ("random", self.random.is_some()),
@@ -246,6 +251,13 @@ impl EndpointRequest {
         if self.member_ports.len() > ITEMS_COUNT_MAX {
             return fault(format!("{place}.member-ports: at most {ITEMS_COUNT_MAX} ranges"));
         }
+        sentence(&format!("{place}.reason"), &self.reason)
+    }
+}
+
+impl FolderRequest {
+    fn check(&self, place: &str) -> Result<(), DeclarationError> {
+        self.locks.iter().try_for_each(|it| sentence(&format!("{place}.locks"), it))?;
         sentence(&format!("{place}.reason"), &self.reason)
     }
 }
@@ -308,6 +320,7 @@ mod tests {
                 "endpoint server encryption start",
                 "endpoint server members 7000-7001",
                 "endpoint server members 9042",
+                "folder * locks",
                 "folder * write",
                 "folder logs read",
                 "limit handles 64",
@@ -316,7 +329,7 @@ mod tests {
             ]
         );
         let interfaces: Vec<_> = declaration.interfaces().into_iter().collect();
-        assert_eq!(interfaces, ["clock", "credentials", "files", "net", "random"]);
+        assert_eq!(interfaces, ["clock", "credentials", "file-locks", "files", "net", "random"]);
     }
 
     #[test]
@@ -330,6 +343,8 @@ mod tests {
             ("[clock]\nreason = \"a\\u202e\"", "clock.reason: has control characters"),
             ("[folders.'../x']\nreason = 'y'", "is not a name"),
             ("[folders.a]\naccess = 'append'\nreason = 'y'", "unknown variant"),
+            ("[folders.a]\nlocks = true\nreason = 'y'", "line 5: invalid type"),
+            ("[folders.a]\nlocks = ' '\nreason = 'y'", "folders.a.locks: say it in a sentence"),
             ("[endpoints.a]\nprotocol = 'x'\nencryption = []\nreason = 'y'", "name off, start"),
             (
                 "[endpoints.a]\nprotocol = 'x y'\nencryption = ['off']\nreason = 'y'",

@@ -179,6 +179,13 @@ impl Sides<'_> {
                 );
                 self.add(message, "take `access` out of the folder");
             }
+            if grant.locks && request.locks.is_none() {
+                let message = format!(
+                    "the configuration lets plugin {} lock files in folder \"{name}\", which it does not ask for",
+                    self.plugin
+                );
+                self.add(message, "take `locks = true` out of the folder");
+            }
         }
     }
 
@@ -320,6 +327,11 @@ mod tests {
                 "[folders.'*']\nreason = 'x'",
                 "folders.a = { path = '/a', access = 'read-write' }",
                 "only reads it",
+            ),
+            (
+                "[folders.'*']\nreason = 'x'",
+                "folders.a = { path = '/a', locks = true }",
+                "lock files in folder \"a\", which it does not ask for",
             ),
             (
                 CREDENTIAL,

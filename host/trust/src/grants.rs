@@ -126,6 +126,9 @@ pub struct FolderGrant {
     /// What may be done in it.
     #[serde(default)]
     pub access: Access,
+    /// Whether parts of its files may be locked, which other programs then wait for. Exclusively only what is created in it.
+    #[serde(default)]
+    pub locks: bool,
 }
 
 /// What may be done in a folder.
@@ -182,6 +185,8 @@ pub enum Granted {
     Members(Name),
     /// The folder of this name.
     Folder(Name),
+    /// Locks on files of the folder of this name.
+    Locks(Name),
     /// The credential of this name.
     Credential(Name),
     /// The secret itself of the credential of this name.
@@ -196,6 +201,7 @@ impl fmt::Display for Granted {
             Self::Endpoint(name) => write!(formatter, "endpoints.{name}"),
             Self::Members(name) => write!(formatter, "endpoints.{name}.members"),
             Self::Folder(name) => write!(formatter, "folders.{name}"),
+            Self::Locks(name) => write!(formatter, "folders.{name}.locks"),
             Self::Credential(name) => write!(formatter, "credentials.{name}"),
             Self::Reveal(name) => write!(formatter, "credentials.{name}.reveal"),
         }
@@ -213,7 +219,10 @@ impl Grants {
             all.insert(Granted::Endpoint(name.clone()));
             all.extend((!endpoint.members.is_empty()).then(|| Granted::Members(name.clone())));
         }
-        all.extend(self.folders.keys().cloned().map(Granted::Folder));
+        for (name, folder) in &self.folders {
+            all.insert(Granted::Folder(name.clone()));
+            all.extend(folder.locks.then(|| Granted::Locks(name.clone())));
+        }
         for (name, credential) in &self.credentials {
             all.insert(Granted::Credential(name.clone()));
             all.extend(credential.reveal.then(|| Granted::Reveal(name.clone())));

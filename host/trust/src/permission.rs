@@ -153,6 +153,8 @@ pub enum Permission {
     Members(Wanted, PortRange),
     /// Look into a folder; with [`Access::ReadWrite`], also change it during a restore.
     Folder(Wanted, Access),
+    /// Lock ranges of a folder's files, which other programs then wait for.
+    Locks(Wanted),
     /// Have challenges of this scheme answered.
     Respond(Wanted, String),
     /// See the secret itself.
@@ -184,6 +186,10 @@ impl Permission {
             Self::Folder(wanted, Access::ReadWrite) => {
                 format!("read {}, and change it during a restore", wanted.words("folder"))
             }
+            Self::Locks(wanted) => format!(
+                "lock parts of files in {}, which other programs then wait for",
+                wanted.words("folder")
+            ),
             Self::Respond(wanted, scheme) => format!(
                 "have the host answer {scheme} challenges with {}",
                 wanted.words("credential")
@@ -204,7 +210,7 @@ impl Permission {
                 named(a, b) && (x == y || *x == Access::ReadWrite)
             }
             (Self::Respond(a, x), Self::Respond(b, y)) => named(a, b) && x == y,
-            (Self::Reveal(a), Self::Reveal(b)) => named(a, b),
+            (Self::Locks(a), Self::Locks(b)) | (Self::Reveal(a), Self::Reveal(b)) => named(a, b),
             (Self::Limit(a, x), Self::Limit(b, y)) => a == b && x >= y,
             (mine, other) => mine == other,
         }
@@ -224,6 +230,7 @@ impl fmt::Display for Permission {
             }
             Self::Folder(wanted, Access::Read) => write!(formatter, "folder {wanted} read"),
             Self::Folder(wanted, Access::ReadWrite) => write!(formatter, "folder {wanted} write"),
+            Self::Locks(wanted) => write!(formatter, "folder {wanted} locks"),
             Self::Respond(wanted, scheme) => {
                 write!(formatter, "credential {wanted} respond {scheme}")
             }
@@ -250,6 +257,7 @@ impl FromStr for Permission {
             ["endpoint", name, "members", ports] => Self::Members(wanted(name)?, ports.parse()?),
             ["folder", name, "read"] => Self::Folder(wanted(name)?, Access::Read),
             ["folder", name, "write"] => Self::Folder(wanted(name)?, Access::ReadWrite),
+            ["folder", name, "locks"] => Self::Locks(wanted(name)?),
             ["credential", name, "respond", scheme] if is_scheme(scheme) => {
                 Self::Respond(wanted(name)?, (*scheme).to_owned())
             }
@@ -323,6 +331,7 @@ mod tests {
             "endpoint server members 7000-7001",
             "folder * read",
             "folder data write",
+            "folder data locks",
             "credential account respond SCRAM-SHA-256",
             "credential account reveal",
             "limit memory-bytes 1048576",
@@ -345,6 +354,7 @@ mod tests {
             "endpoint a members +9",
             "endpoint a members 65536",
             "folder a append",
+            "folder a locks write",
             "credential a respond a/b",
             "credential a respond ",
             "limit x 1",
@@ -375,6 +385,8 @@ mod tests {
             "credential a reveal",
             "credential a respond y",
             "credential b respond x",
+            "folder * locks",
+            "folder data locks",
             "endpoint a encryption off",
             "clock",
             "random",
@@ -382,6 +394,8 @@ mod tests {
             assert_eq!(set(&[line]).beyond(&old).len(), 1, "{line}");
         }
         assert_eq!(set(&["folder * read"]).beyond(&set(&["folder data write"])).len(), 1);
+        assert_eq!(set(&["folder * locks"]).beyond(&set(&["folder data locks"])).len(), 1);
+        assert!(set(&["folder data locks"]).beyond(&set(&["folder * locks"])).is_empty());
     }
 
     #[test]

@@ -22,6 +22,12 @@ impl Declaration {
                 unless(folder.optional),
                 end(&folder.reason)
             ));
+            if let Some(why) = &folder.locks {
+                lines.push(format!(
+                    "It locks parts of files in {folder_words}, which other programs then wait for: {}. You allow that with `locks = true`.",
+                    end(why)
+                ));
+            }
         }
         if self.folders.is_empty() {
             lines.push("It sees no folder.".to_owned());
@@ -134,6 +140,7 @@ mod tests {
             "It connects to the endpoint \"server\" by cql, without TLS or with TLS when the protocol asks for it: speaks to the cluster.",
             "It follows the cluster of the endpoint \"server\" to other members on port 7000-7001 and 9042, inside the address ranges that you give.",
             "It reads, and changes during a restore or maintenance, any folder that you name: reads what is saved and writes what is restored.",
+            "It locks parts of files in any folder that you name, which other programs then wait for: programs that write meanwhile must not change what is being read. You allow that with `locks = true`.",
             "It reads the folder \"logs\" (if you give it): looks for the newest log.",
             "It has the host answer SCRAM-SHA-256 and md5 challenges with the credential \"account\": logs in.",
             "It asks to see the secret of the credential \"account\" itself: old servers want the password itself. You allow that with `reveal = true`.",

@@ -67,6 +67,7 @@ fn table(interface: &str) -> String {
         "net" => "[endpoints.NAME]".to_owned(),
         "http" => "[endpoints.NAME] with protocol = \"http\"".to_owned(),
         "files" => "[folders.NAME]".to_owned(),
+        "file-locks" => "[folders.NAME] with locks = \"why\"".to_owned(),
         "credentials" => "[credentials.NAME]".to_owned(),
         other => format!("[{other}]"),
     }
@@ -103,6 +104,17 @@ mod tests {
         assert!(http.compare(&["lockgate:datastore/net@0.1.0".into()]).is_err());
         let error = manifest("").compare(&["lockgate:datastore/http@0.1.0".into()]).unwrap_err();
         assert!(error.to_string().contains("protocol = \"http\""), "{error}");
+    }
+
+    #[test]
+    fn locking_files_needs_a_reason() {
+        let imports = ["files", "file-locks"].map(|it| format!("lockgate:datastore/{it}@0.1.0"));
+        let asks = "[folders.data]\nreason = 'reads it'\n";
+        let error = manifest(asks).compare(&imports).unwrap_err().to_string();
+        assert!(error.contains("uses file-locks") && error.contains("locks = "), "{error}");
+        let asks = format!("{asks}locks = 'reads in peace'\n");
+        assert!(manifest(&asks).compare(&imports).is_ok());
+        assert!(manifest(&asks).compare(&imports[..1]).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A plugin is a type that implements [`Plugin`], with a [`Backup`] and a [`Restore`], and is made into a component by
 //! [`export!`]. What the host offers is in one module for each capability: [`archive`] and [`job`] are always there,
-//! [`files`], [`net`], [`http`], [`credentials`], [`clock`] and [`random`] answer when the operator granted them. A component
+//! [`files`], [`file_locks`], [`net`], [`http`], [`credentials`], [`clock`] and [`random`] answer when the operator granted them. A component
 //! imports the interfaces whose modules it uses, and no others.
 //!
 //! Messages for the operator go through the [`log`] facade. A panic ends the call; its message reaches the operator.
@@ -40,7 +40,9 @@ pub use bindings::lockgate::datastore::types::{
     Attribute, Attributes, ExtendedAttribute, Failure, Finding, Kind, Metadata, Part, Severity,
     Timestamp,
 };
-pub use bindings::lockgate::datastore::{clock, credentials, credentials_reveal, files, random};
+pub use bindings::lockgate::datastore::{
+    clock, credentials, credentials_reveal, file_locks, files, random,
+};
 pub use component::Component;
 pub use error::{Context, Error, Result};
 pub use fingerprint::Fingerprint;

@@ -5,6 +5,7 @@ mod archive;
 mod calls;
 mod compute;
 mod credentials;
+mod file_locks;
 mod files;
 mod http;
 mod long;
@@ -22,6 +23,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         calls::ALL,
         compute::ALL,
         credentials::ALL,
+        file_locks::ALL,
         files::ALL,
         http::ALL,
         long::ALL,

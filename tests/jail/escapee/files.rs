@@ -110,11 +110,23 @@ pub const ATTEMPTS: &[Attempt] = &[
     ("open a kernel setting for writing", |_| open_any("/proc/sys/kernel/hostname", O_WRONLY)),
     ("open /dev/null", |_| open(&path("/dev/null"), O_WRONLY)),
     ("open /dev/kmsg", |_| open(&path("/dev/kmsg"), O_RDONLY | libc::O_NONBLOCK)),
+    ("lock a file", |_| lock(libc::F_OFD_SETLK)),
+    ("lock a file as a process", |_| lock(libc::F_SETLK)),
+    ("wait for a lock", |_| lock(libc::F_OFD_SETLKW)),
+    ("be told of a file's locks", |_| lock(libc::F_OFD_GETLK)),
     ("use an inherited descriptor", |_| {
         let mut byte = 0_u8;
         attempt!(SYS_pread64, 200, &raw mut byte, 1, 0)
     }),
 ];
+
+/// Of a file without a name, which opens in every kind of worker.
+fn lock(command: i32) -> Tried {
+    let file = call!(SYS_memfd_create, c"locked".as_ptr(), 0)?;
+    let mut request: libc::flock = unsafe { std::mem::zeroed() };
+    request.l_type = libc::F_WRLCK as i16;
+    attempt!(SYS_fcntl, file, command, &raw mut request)
+}
 
 fn open(path: &CStr, flags: i32) -> Tried {
     attempt!(SYS_openat, AT_FDCWD, path.as_ptr(), flags, 0o600)

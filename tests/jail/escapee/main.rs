@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     let stage = Stage::new(scratch, granted, port, shape.map(|shape| shape == Shape::Write));
     if let (Some(entrance), Some(shape)) = (entrance, shape) {
         let access = if shape == Shape::Write { Access::WritableFolder } else { Access::Folder };
-        let folder = Opened { descriptor: stage.granted.as_fd(), access };
+        let folder = Opened { descriptor: stage.granted.as_fd(), access, locks: false };
         let opened = if shape.has_folders() { vec![folder] } else { Vec::new() };
         let report = entrance.enter(shape, &opened);
         assert!(report.is_full(), "{report:?}");

@@ -169,7 +169,7 @@ impl Source {
     /// The source that backs up one folder, granted under `name`.
     #[must_use]
     pub fn of_folder(name: Name, path: PathBuf) -> Self {
-        let grant = FolderGrant { path, access: lockgate_trust::Access::Read };
+        let grant = FolderGrant { path, access: lockgate_trust::Access::Read, locks: false };
         Self {
             plugin: "files".to_owned(),
             repository: None,

@@ -110,7 +110,7 @@ fn into_folder(
         let path = if id == TREE_PART { folder.to_owned() } else { folder.join(name.as_str()) };
         let path = ready(&path, purpose)?;
         let access = if purpose == Purpose::Preview { Access::Read } else { Access::ReadWrite };
-        folders.insert(name, FolderGrant { path, access });
+        folders.insert(name, FolderGrant { path, access, locks: false });
     }
     let given = Grants { folders, ..Grants::default() };
     let (grants, limits) = both_sides(&plugin, FILES_PLUGIN, &given, &Limits::default())?;

@@ -97,6 +97,8 @@ pub struct Opened<'a> {
     pub descriptor: BorrowedFd<'a>,
     /// What may be done with it and with what is below it.
     pub access: Access,
+    /// Whether parts of files below it may be locked.
+    pub locks: bool,
 }
 
 /// What may be done with an [`Opened`] file or folder.
@@ -136,7 +138,8 @@ impl Entrance {
         self.note(Layer::Capabilities, capabilities::drop(shape, opened));
         self.note(Layer::Landlock, landlock::restrict(opened));
         // Last, because the others need calls that are on no list.
-        self.note(Layer::Seccomp, seccomp::restrict(shape));
+        let may_lock = opened.iter().any(|opened| opened.locks);
+        self.note(Layer::Seccomp, seccomp::restrict(shape, may_lock));
         Report { shape, layers: self.layers }
     }
 

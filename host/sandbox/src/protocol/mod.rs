@@ -69,6 +69,8 @@ pub struct Folder {
     pub name: String,
     /// Whether it may be changed.
     pub writable: bool,
+    /// Whether parts of its files may be locked.
+    pub locks: bool,
 }
 
 /// An endpoint by name; its address stays with the host.

@@ -211,6 +211,7 @@ fn start_message(options: &SessionOptions<'_>, net: &Net) -> Control {
     let folder = |(name, grant): (&lockgate_types::Name, &FolderGrant)| Folder {
         name: name.to_string(),
         writable: grant.access == Access::ReadWrite,
+        locks: grant.locks,
     };
     let endpoint = |endpoint: &super::dial::Endpoint| Endpoint {
         name: endpoint.name.clone(),

@@ -20,13 +20,14 @@ struct Adapter {
 const ADAPTERS: [Adapter; 1] = [Adapter { version: "0.1.0", join: join_0_1 }];
 
 /// What the contract imports. `types` only names types.
-const IMPORTS: [&str; 10] = [
+const IMPORTS: [&str; 11] = [
     "types",
     "job",
     "archive",
     "net",
     "http",
     "files",
+    "file-locks",
     "credentials",
     "credentials-reveal",
     "clock",

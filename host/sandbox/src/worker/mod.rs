@@ -123,8 +123,10 @@ fn seal(report: &Report) -> Result<(), String> {
 fn probe(control: &mut FrameSocket, door: &mut Door, shape: Shape) -> Result<(), ProtocolError> {
     let folder = if shape.has_folders() { Some(control.take_descriptor()?) } else { None };
     let access = if shape == Shape::Write { Access::WritableFolder } else { Access::Folder };
-    let opened: Vec<Opened<'_>> =
-        folder.iter().map(|folder| Opened { descriptor: folder.as_fd(), access }).collect();
+    let opened: Vec<Opened<'_>> = folder
+        .iter()
+        .map(|folder| Opened { descriptor: folder.as_fd(), access, locks: false })
+        .collect();
     let report = door.enter(shape, &opened)?;
     let answer = match seal(&report) {
         Ok(()) => ControlAnswer::Done(report),
@@ -174,7 +176,8 @@ fn start(
     let mut folders = Vec::with_capacity(start.folders.len().min(64));
     for folder in start.folders {
         let root = control.take_descriptor()?;
-        folders.push(Arc::new(Folder::new(folder.name, folder.writable, root)));
+        let granted = Folder::new(folder.name, folder.writable, root).with_locks(folder.locks);
+        folders.push(Arc::new(granted));
     }
     // The tables of names are the host's files, so they are read before the door closes.
     let owners = if folders.is_empty() { Owners::default() } else { Owners::load() };
@@ -222,10 +225,10 @@ fn shape(folders: &[Arc<Folder>]) -> Shape {
 
 /// What of the file tree the worker may still open.
 fn opened<'a>(code: &'a File, folders: &'a [Arc<Folder>]) -> Vec<Opened<'a>> {
-    let code = Opened { descriptor: code.as_fd(), access: Access::File };
+    let code = Opened { descriptor: code.as_fd(), access: Access::File, locks: false };
     let folder = |folder: &'a Arc<Folder>| {
         let access = if folder.is_writable() { Access::WritableFolder } else { Access::Folder };
-        Opened { descriptor: folder.root(), access }
+        Opened { descriptor: folder.root(), access, locks: folder.may_lock() }
     };
     std::iter::once(code).chain(folders.iter().map(folder)).collect()
 }

@@ -86,6 +86,8 @@ pub struct State {
     pub connections: usize,
     /// Longest time that a server may keep the plugin waiting for a byte.
     pub silence: Duration,
+    /// Parts of files that are locked.
+    pub locks_held: usize,
     /// Memory of the listings that are open.
     pub listing_bytes: usize,
     /// Small files on their way to the host.
@@ -127,6 +129,7 @@ impl State {
             host_calls: 0,
             last_writer: 0,
             connections: 0,
+            locks_held: 0,
             silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
             scratch: Vec::new(),

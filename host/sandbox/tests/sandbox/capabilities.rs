@@ -163,6 +163,46 @@ fn a_secret_reaches_the_plugin_only_with_its_own_grant() {
 }
 
 #[test]
+fn a_file_is_locked_only_where_its_folder_says_so() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().join("locked");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("name"), "").unwrap();
+    // Takes byte 7 for itself alone or together with others, and fails with what it was told.
+    let check = |mode: u32| {
+        format!(
+            "(call $open-file (i32.const 512) (i32.const 4) (i32.const 512) (i32.const 4) (i32.const 1024))
+            (call $lock (i32.load (i32.const 1028)) (i64.const 7) (i64.const 1) (i32.const {mode}) (i32.const 0) (i32.const 1040))
+            (if (i32.load8_u (i32.const 1040)) (then (return (i32.const 1040))))
+            (if (i32.eqz (i32.load8_u (i32.const 1044))) (then (unreachable))) (i32.const 8192)"
+        )
+    };
+    let items = r#"(data (i32.const 512) "name")"#;
+    let run = |mode: u32, more: &str| {
+        let given = grants(&format!("folders.name = {{ path = '{}'{more} }}", folder.display()));
+        let check = check(mode);
+        let bodies = Bodies { items, check: &check, ..Bodies::default() };
+        let session = stage.session(bodies, &given, Limits::default());
+        let checked = session.instance("locks").unwrap().check();
+        let unused = session.unused();
+        session.close();
+        (checked, unused)
+    };
+    let (checked, unused) = run(0, "");
+    let error = checked.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("`locks = true` in `folders.name`"), "{error}");
+    assert!(unused.is_empty(), "{unused:?}");
+    let (checked, unused) = run(0, ", locks = true");
+    checked.unwrap();
+    assert!(unused.is_empty(), "{unused:?}");
+    let (checked, _) = run(1, ", locks = true, access = 'read-write'");
+    let error = checked.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("was opened for reading"), "{error}");
+}
+
+#[test]
 fn a_plugin_holds_no_more_handles_than_it_may() {
     let stage = Stage::new();
     let check = "(loop $l

@@ -113,6 +113,7 @@ const IMPORTS: &str = r#"
     (import "lockgate:datastore/clock@0.1.0" "sleep" (func $sleep (param i32 i32)))
     (import "lockgate:datastore/random@0.1.0" "bytes" (func $random (param i32 i32)))
     (import "lockgate:datastore/files@0.1.0" "open" (func $open-file (param i32 i32 i32 i32 i32)))
+    (import "lockgate:datastore/file-locks@0.1.0" "acquire" (func $lock (param i32 i64 i64 i32 i32 i32)))
     (import "lockgate:datastore/credentials@0.1.0" "open" (func $open-credential (param i32 i32 i32)))
     (import "lockgate:datastore/credentials-reveal@0.1.0" "reveal" (func $reveal (param i32 i32)))
     (import "lockgate:datastore/net@0.1.0" "connect" (func $connect (param i32 i32 i32)))

@@ -97,7 +97,7 @@ impl Stage {
     }
 
     pub fn session(&self, path: PathBuf, access: Access, config: &str) -> Session {
-        let folder = FolderGrant { path, access };
+        let folder = FolderGrant { path, access, locks: false };
         let folders = BTreeMap::from([("docs".parse().unwrap(), folder)]);
         Session::launch(&SessionOptions {
             plugin: &self.plugin,

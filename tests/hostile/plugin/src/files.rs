@@ -1,6 +1,6 @@
 //! Looks for ways out of the granted folders, and for ways to change what was granted for reading.
 //!
-//! The test lays out: `given` (to be changed only during a restore), `kept` (never to be changed), both with `file`, with
+//! The test lays out: `given` (to be changed only during a restore, and lockable), `kept` (neither), both with `file`, with
 //! `link` and `link-folder` that lead to a secret outside, with `hard` that is a hard link to a file outside, with `fifo`,
 //! and `large`.
 

@@ -4,6 +4,7 @@
 mod archive;
 mod compute;
 mod credentials;
+mod file_locks;
 mod files;
 mod handles;
 mod http;
@@ -31,10 +32,11 @@ enum Way {
 /// What a behaviour does, by its name.
 type Behaviours = &'static [(&'static str, fn(Way) -> Result<()>)];
 
-const ALL: [Behaviours; 13] = [
+const ALL: [Behaviours; 14] = [
     archive::ALL,
     compute::ALL,
     credentials::ALL,
+    file_locks::ALL,
     files::ALL,
     handles::ALL,
     http::ALL,

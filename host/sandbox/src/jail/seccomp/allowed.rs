@@ -128,7 +128,7 @@ const OLDER: [c_long; 4] = [libc::SYS_epoll_wait, libc::SYS_open, libc::SYS_poll
 const OLDER: [c_long; 0] = [];
 
 /// The calls of a worker of this shape, with what their arguments must be.
-pub fn rules(shape: Shape) -> Result<Rules, String> {
+pub fn rules(shape: Shape, may_lock: bool) -> Result<Rules, String> {
     let mut calls =
         [&MEMORY[..], &THREADS, &KNOWLEDGE, &BYTES, &WAITING, &OPENING, &OLDER].concat();
     calls.extend(super::refused::CALLS);
@@ -141,7 +141,7 @@ pub fn rules(shape: Shape) -> Result<Rules, String> {
     let mut rules: Rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
     threads(&mut rules)?;
     sockets(&mut rules)?;
-    settings(&mut rules)?;
+    settings(&mut rules, may_lock)?;
     Ok(rules)
 }
 
@@ -190,7 +190,7 @@ fn sockets(rules: &mut Rules) -> Result<(), String> {
 }
 
 /// Of calls that do many things, the few that are harmless.
-fn settings(rules: &mut Rules) -> Result<(), String> {
+fn settings(rules: &mut Rules, may_lock: bool) -> Result<(), String> {
     let one_of = |argument: u8, values: &[u64]| {
         values.iter().map(|value| all(vec![is(argument, *value)?])).collect::<Result<Vec<_>, _>>()
     };
@@ -202,8 +202,10 @@ fn settings(rules: &mut Rules) -> Result<(), String> {
         libc::F_GETFL,
         libc::F_SETFL,
         libc::F_ADD_SEALS,
-    ]
-    .map(number);
+    ];
+    // Of an open file and never waiting: no lock outlives its file, and none stops the worker.
+    let locks = if may_lock { &[libc::F_OFD_GETLK, libc::F_OFD_SETLK][..] } else { &[] };
+    let descriptor: Vec<u64> = descriptor.iter().chain(locks).copied().map(number).collect();
     rules.insert(libc::SYS_fcntl, one_of(1, &descriptor)?);
     rules.insert(libc::SYS_ioctl, one_of(1, &[libc::FIONBIO])?);
     // Names of threads and of memory, size of pages, and a promise that holds already.

@@ -19,9 +19,9 @@ use super::Shape;
 /// means always.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Allows what a worker of this shape does, loading its code included.
-pub fn restrict(shape: Shape) -> Result<(), String> {
-    let (allowed, refused) = (allowed::rules(shape)?, refused::always()?);
+/// Allows what a worker of this shape does, loading its code included, and locks where they are granted.
+pub fn restrict(shape: Shape, may_lock: bool) -> Result<(), String> {
+    let (allowed, refused) = (allowed::rules(shape, may_lock)?, refused::always()?);
     // A call that gets an error must also be on the list: of several filters the harshest answer counts.
     install(refused, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32))?;
     install(allowed, SeccompAction::KillProcess, SeccompAction::Allow)

@@ -10,6 +10,7 @@ use lockgate_types::{EntryPath, Failure};
 use ring::digest::{Context, SHA256};
 use wasmtime::component::Resource;
 
+use super::file_locks::Locks;
 use super::{asked, quoted};
 use crate::limits::{LISTING_BYTES_MAX, PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
 use crate::worker::bindings::lockgate::datastore::files::{
@@ -23,9 +24,10 @@ use crate::worker::state::State;
 /// A regular file that the plugin opened or created.
 #[derive(Debug)]
 pub struct OpenFile {
-    file: File,
+    file: Arc<File>,
     /// Whether it was created by the plugin.
     writable: bool,
+    locks: Locks,
     name: Shown,
 }
 
@@ -38,8 +40,24 @@ pub struct Listing {
 }
 
 impl OpenFile {
-    fn new(file: OwnedFd, writable: bool, name: Shown) -> Self {
-        Self { file: file.into(), writable, name }
+    fn new(file: OwnedFd, writable: bool, folder: Arc<Folder>, path: &EntryPath) -> Self {
+        let name = folder.shown(path);
+        Self { file: Arc::new(file.into()), writable, locks: Locks::new(folder), name }
+    }
+
+    /// As messages call it.
+    pub fn name(&self) -> &Shown {
+        &self.name
+    }
+
+    /// The open file itself.
+    pub fn shared(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// What is locked of it.
+    pub fn locks(&self) -> &Locks {
+        &self.locks
     }
 
     /// The file, when it may be changed.
@@ -108,7 +126,7 @@ impl Host for State {
 
     fn open(&mut self, folder: String, path: Vec<u8>) -> Reply<Resource<OpenFile>> {
         let (folder, path) = self.place(&folder, path)?;
-        let file = OpenFile::new(folder.open(&path)?, false, folder.shown(&path));
+        let file = OpenFile::new(folder.open(&path)?, false, folder, &path);
         Ok(self.table.push(file)?)
     }
 
@@ -119,7 +137,7 @@ impl Host for State {
         replace: bool,
     ) -> Reply<Resource<OpenFile>> {
         let (folder, path) = self.place(&folder, path)?;
-        let file = OpenFile::new(folder.create(&path, replace)?, true, folder.shown(&path));
+        let file = OpenFile::new(folder.create(&path, replace)?, true, folder, &path);
         Ok(self.table.push(file)?)
     }
 

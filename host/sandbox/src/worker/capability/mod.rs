@@ -4,6 +4,7 @@
 pub mod archive;
 mod clock;
 pub mod credentials;
+pub mod file_locks;
 pub mod files;
 pub mod http;
 pub mod job;

@@ -34,6 +34,7 @@ const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 pub struct Folder {
     name: String,
     writable: bool,
+    locks: bool,
     root: OwnedFd,
     used: AtomicBool,
 }
@@ -74,7 +75,12 @@ impl AsFd for BorrowedOrOwned<'_> {
 impl Folder {
     /// Takes over the descriptor of a folder.
     pub fn new(name: String, writable: bool, root: OwnedFd) -> Self {
-        Self { name, writable, root, used: AtomicBool::new(false) }
+        Self { name, writable, locks: false, root, used: AtomicBool::new(false) }
+    }
+
+    /// Says whether parts of its files may be locked.
+    pub fn with_locks(self, locks: bool) -> Self {
+        Self { locks, ..self }
     }
 
     /// The folder's name, the first time that this is asked.
@@ -93,6 +99,11 @@ impl Folder {
     /// Whether it may be changed.
     pub fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// Whether parts of its files may be locked.
+    pub fn may_lock(&self) -> bool {
+        self.locks
     }
 
     /// The folder itself.

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::limits::{DESCRIPTORS_MAX, INLINE_BYTES_MAX};
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::archive::{Entry, Extraction, HostWriter};
+use crate::worker::bindings::lockgate::datastore::file_locks::{self, HostLock, Mode};
 use crate::worker::bindings::lockgate::datastore::files::{HostFile, HostListing};
 use crate::worker::bindings::lockgate::datastore::{archive, clock, files, random};
 use crate::worker::capability::archive::Writer;
@@ -23,7 +24,7 @@ use crate::worker::state::{Activity, Lane, State};
 fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
     let folders = folder.map(|(path, writable)| {
         let root = fs::File::open(path).unwrap().into();
-        let folder = Folder::new("data".to_owned(), writable, root);
+        let folder = Folder::new("data".to_owned(), writable, root).with_locks(true);
         // These tests look at what follows the report of the first use.
         assert!(folder.first_use().is_some() && folder.first_use().is_none());
         Arc::new(folder)
@@ -270,6 +271,61 @@ fn a_listing_comes_in_pages() {
         names.extend(page.into_iter().map(|named| String::from_utf8(named.name).unwrap()));
     }
     assert_eq!(names, (0..25).map(|index| format!("{index:02}")).collect::<Vec<_>>());
+}
+
+/// Locks bytes as other programs do: for the whole process.
+fn lock_as_a_process(path: &Path, kind: libc::c_int, start: i64, length: i64) -> fs::File {
+    use std::os::fd::AsRawFd;
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let request = libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start,
+        l_len: length,
+        l_pid: 0,
+    };
+    #[expect(unsafe_code, reason = "no safe library locks ranges")]
+    // SAFETY: the descriptor is open and the structure lives until the call has returned.
+    let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &request) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    file
+}
+
+#[test]
+fn locks_meet_those_of_other_programs_and_end_with_their_handles() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("file");
+    fs::write(&path, "").unwrap();
+    let (mut state, _host) = state(Some((root.path(), false)));
+    let file = open(&mut state, "file");
+    let take = |state: &mut State, file: &Resource<OpenFile>, offset| {
+        file_locks::Host::acquire(state, again(file), offset, 10, Mode::Shared, 20)
+    };
+    let is_free = |state: &mut State, offset| {
+        file_locks::Host::is_free(state, again(&file), offset, 10, Mode::Exclusive).unwrap()
+    };
+    // Somebody writes bytes 100 to 109, and somebody reads bytes 200 to 209.
+    let writing = lock_as_a_process(&path, libc::F_WRLCK, 100, 10);
+    assert!(take(&mut state, &file, 109).unwrap().is_none() && !is_free(&mut state, 91));
+    assert!(take(&mut state, &file, 110).unwrap().is_some());
+    let reading = lock_as_a_process(&path, libc::F_RDLCK, 200, 10);
+    let lock = take(&mut state, &file, 200).unwrap().unwrap();
+    assert!(!is_free(&mut state, 200) && is_free(&mut state, 300));
+    // What this file holds itself is refused, and is in nobody's way who asks through it.
+    assert!(matches!(failure(take(&mut state, &file, 205)), Failure::Other(_)));
+    // The locks of processes end when any descriptor of theirs is closed.
+    drop((writing, reading));
+    assert!(is_free(&mut state, 200));
+    let second = open(&mut state, "file");
+    let is_free_for_others = |state: &mut State| {
+        file_locks::Host::is_free(state, again(&second), 200, 10, Mode::Exclusive).unwrap()
+    };
+    assert!(!is_free_for_others(&mut state));
+    // A lock outlives the handle of its file, and ends with its own.
+    HostFile::drop(&mut state, file).unwrap();
+    assert!(!is_free_for_others(&mut state));
+    HostLock::drop(&mut state, lock).unwrap();
+    assert!(is_free_for_others(&mut state));
 }
 
 #[test]

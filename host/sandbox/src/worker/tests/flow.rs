@@ -225,7 +225,11 @@ fn measure_folder() {
     let mut start = grants();
     start.limits = Limits::default();
     start.config = "{}".to_owned();
-    start.folders.push(crate::protocol::Folder { name: "part".to_owned(), writable: false });
+    start.folders.push(crate::protocol::Folder {
+        name: "part".to_owned(),
+        writable: false,
+        locks: false,
+    });
     let began = std::time::Instant::now();
     let mut worker = Worker::start(&component, start, &[folder.as_fd()]);
     eprintln!("compile and load: {:?}", began.elapsed());
