@@ -8,6 +8,8 @@ use crate::process::run;
 /// Something that tests need from the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prerequisite {
+    /// The etcd server and its client, of the release that Debian has.
+    Etcd,
     /// A Go compiler, to build [`crate::restic`] and [`crate::versitygw`].
     Go,
     /// The MariaDB server and its client.
@@ -17,6 +19,7 @@ pub enum Prerequisite {
 impl Prerequisite {
     fn program(self) -> &'static str {
         match self {
+            Self::Etcd => "etcd",
             Self::Go => "go",
             Self::MariaDb => "mariadbd",
         }
@@ -24,6 +27,7 @@ impl Prerequisite {
 
     fn packages(self) -> &'static [&'static str] {
         match self {
+            Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Go => &["golang-go", "ca-certificates"],
             Self::MariaDb => &["mariadb-server", "mariadb-client"],
         }

@@ -1,11 +1,12 @@
 //! Real servers and programs for tests, each started for one test and gone with it.
 //!
 //! A server listens on 127.0.0.1 on a free port, keeps everything in a temporary folder, is stopped when its value is
-//! dropped, and is killed by the system when the test process dies in any other way. [`S3Server`] and [`MariaDb`] are
-//! servers; [`restic`] and [`versitygw`] are programs, built from pinned public Go modules into a cache when they are not
+//! dropped, and is killed by the system when the test process dies in any other way. [`S3Server`], [`MariaDb`] and [`Etcd`]
+//! are servers; [`restic`] and [`versitygw`] are programs, built from pinned public Go modules into a cache when they are not
 //! there. [`install`] brings what is missing on a Debian machine.
 
 mod certificates;
+mod etcd;
 mod folder;
 mod go;
 mod install;
@@ -14,7 +15,8 @@ mod process;
 mod s3;
 mod tools;
 
+pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
 pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};
 pub use s3::S3Server;
-pub use tools::{restic, tools_folder, versitygw};
+pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};

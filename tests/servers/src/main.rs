@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
-use lockgate_servers::{Prerequisite, install, restic, versitygw};
+use lockgate_servers::{Prerequisite, etcd, etcdctl, etcdutl, install, restic, versitygw};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() != Some("install") {
         eprintln!("usage: lockgate-servers install");
         return ExitCode::from(2);
     }
-    let installed = install(&[Prerequisite::Go, Prerequisite::MariaDb])
+    let installed = install(&[Prerequisite::Etcd, Prerequisite::Go, Prerequisite::MariaDb])
         .and_then(|()| restic())
-        .and_then(|_| versitygw());
+        .and_then(|_| versitygw())
+        .and_then(|_| etcd())
+        .and_then(|_| etcdctl())
+        .and_then(|_| etcdutl());
     match installed {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

@@ -30,6 +30,54 @@ const VERSITYGW: Tool = Tool {
     package: "github.com/versity/versitygw/cmd/versitygw",
 };
 
+/// Of one version and three modules.
+const ETCD: &str = "v3.6.16";
+
+const ETCD_SERVER: Tool = Tool {
+    name: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    version: ETCD,
+    package: "go.etcd.io/etcd/server/v3",
+};
+
+const ETCDCTL: Tool = Tool {
+    name: "etcdctl",
+    module: "go.etcd.io/etcd/etcdctl/v3",
+    version: ETCD,
+    package: "go.etcd.io/etcd/etcdctl/v3",
+};
+
+const ETCDUTL: Tool = Tool {
+    name: "etcdutl",
+    module: "go.etcd.io/etcd/etcdutl/v3",
+    version: ETCD,
+    package: "go.etcd.io/etcd/etcdutl/v3",
+};
+
+/// etcd 3.6. Built when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn etcd() -> Result<PathBuf> {
+    ETCD_SERVER.path()
+}
+
+/// The client of [`etcd`]. Built when it is not in the cache.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn etcdctl() -> Result<PathBuf> {
+    ETCDCTL.path()
+}
+
+/// The tool for the files of [`etcd`]. Built when it is not in the cache.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn etcdutl() -> Result<PathBuf> {
+    ETCDUTL.path()
+}
+
 /// restic, the referee of the repository format. Built when it is not in the cache, which takes some minutes.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use lockgate_servers::{MariaDb, MariaDbOptions, S3Server, restic};
+use lockgate_servers::{Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, S3Server, restic};
 
 fn is_running(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
@@ -62,4 +62,36 @@ fn a_mariadb_runs_statements_over_the_socket_and_users_come_over_tls() {
     let pid = server.pid();
     drop(server);
     assert!(!is_running(pid));
+}
+
+#[test]
+fn an_etcd_of_each_release_keeps_what_it_was_given_and_asks_for_a_password() {
+    for release in [EtcdRelease::V3_4, EtcdRelease::V3_6] {
+        let mut server = Etcd::start(release).unwrap();
+        server.enable_auth("secret").unwrap();
+        server.ctl(&["put", "a", "1"]).unwrap();
+        server.kill();
+        assert!(server.ctl(&["--command-timeout=1s", "get", "a"]).is_err());
+        server.restart().unwrap();
+        assert_eq!(server.ctl(&["get", "a", "--print-value-only"]).unwrap().trim(), "1");
+        server.reset().unwrap();
+        assert_eq!(server.ctl(&["get", "a"]).unwrap(), "");
+        let pid = server.pid();
+        drop(server);
+        assert!(!is_running(pid));
+    }
+}
+
+#[test]
+fn an_etcd_of_three_members_asks_for_certificates() {
+    let options = EtcdOptions { members: 3, is_tls: true, ..EtcdOptions::default() };
+    let server = Etcd::start_with(&options).unwrap();
+    server.ctl(&["put", "a", "1"]).unwrap();
+    let members = server.ctl(&["member", "list"]).unwrap();
+    assert_eq!(members.matches("started").count(), 3, "{members}");
+    // Without a certificate nobody is let in.
+    let mut bare = Command::new(lockgate_servers::etcdctl().unwrap());
+    bare.args(["--endpoints", &format!("https://{}", server.address), "get", "a"]);
+    bare.args(["--cacert", &server.ca_certificate.as_ref().unwrap().display().to_string()]);
+    assert!(!bare.output().unwrap().status.success());
 }
