@@ -1,0 +1,116 @@
+//! The source's configuration.
+
+use lockgate_plugin::{Error, Result};
+use serde::Deserialize;
+
+use crate::keyspace::{KeyRange, successor, unescape};
+use crate::limits::PREFIX_BYTES_MAX;
+
+/// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Beginnings of keys to take, one part each, with `%XX` for bytes that are no text. Empty for all keys.
+    pub prefixes: Vec<String>,
+    /// Whether all leases are taken, also those without keys.
+    pub leases: bool,
+    /// Whether users, roles and permissions are taken.
+    pub auth: bool,
+    /// Whether members, leader and alarms are described.
+    pub cluster: bool,
+    /// Whether the database's file is taken too.
+    pub physical_snapshot: bool,
+    /// Whether a restore raises the target's revision to the archived one.
+    pub bump_revision: bool,
+    /// Whether a server of a version that was not tested is worked with.
+    pub allow_untested_version: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            prefixes: Vec::new(),
+            leases: true,
+            auth: true,
+            cluster: true,
+            physical_snapshot: false,
+            bump_revision: false,
+            allow_untested_version: false,
+        }
+    }
+}
+
+/// JSON Schema of [`Config`].
+pub const SCHEMA: &str = include_str!("config.schema.json");
+
+impl Config {
+    /// The prefixes as bytes.
+    ///
+    /// # Errors
+    /// When one is empty, is no text in the form of [`unescape`], or begins with another one.
+    pub fn wanted(&self) -> Result<Vec<Vec<u8>>> {
+        let mut wanted: Vec<Vec<u8>> = Vec::new();
+        for text in &self.prefixes {
+            let prefix = unescape(text).ok_or_else(|| {
+                Error::config(format!("prefixes: {text:?} has a `%` without two digits"))
+            })?;
+            if prefix.is_empty() {
+                return Err(Error::config(
+                    "prefixes: one is empty; leave the key out to take all keys",
+                ));
+            }
+            if prefix.len() > PREFIX_BYTES_MAX {
+                let text = format!("prefixes: {text:?} has more than {PREFIX_BYTES_MAX} bytes");
+                return Err(Error::config(text));
+            }
+            let range = KeyRange::of_prefix(&prefix);
+            if wanted.iter().any(|other| KeyRange::of_prefix(other).meets(&range)) {
+                return Err(Error::config(format!("prefixes: {text:?} and another one overlap")));
+            }
+            wanted.push(prefix);
+        }
+        wanted.sort();
+        Ok(wanted)
+    }
+
+    /// One key that may be asked for, whether it is there or not, to learn the revision: the account need not be allowed
+    /// any other keys than those that are wanted.
+    ///
+    /// # Errors
+    /// Those of [`Config::wanted`].
+    pub fn probe(&self) -> Result<KeyRange> {
+        let from = self.wanted()?.into_iter().next().unwrap_or_else(|| vec![0]);
+        Ok(KeyRange { to: Some(successor(from.clone())), from })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(prefixes: &[&str]) -> Config {
+        let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        Config { prefixes, ..Config::default() }
+    }
+
+    #[test]
+    fn every_key_has_a_default_and_the_schema_knows_it() {
+        let config: Config = serde_json::from_str("{}").unwrap();
+        assert_eq!(config, Config::default());
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let known = schema["properties"].as_object().unwrap();
+        for (key, about) in known {
+            let text = format!("{{{key:?}:{}}}", about["default"]);
+            assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), config, "{key}");
+        }
+        assert_eq!(known.len(), 7);
+    }
+
+    #[test]
+    fn prefixes_are_bytes_and_do_not_overlap() {
+        assert_eq!(with(&["b/", "%00%ff"]).wanted().unwrap(), [b"\0\xff".to_vec(), b"b/".to_vec()]);
+        for wrong in [&["a", "ab"][..], &["a", "a"], &[""], &["%zz"], &["%0"]] {
+            assert!(with(wrong).wanted().is_err(), "{wrong:?}");
+        }
+    }
+}
