@@ -14,6 +14,8 @@ pub enum Prerequisite {
     Go,
     /// The MariaDB server and its client.
     MariaDb,
+    /// The Redis server and its client.
+    Redis,
 }
 
 impl Prerequisite {
@@ -22,6 +24,7 @@ impl Prerequisite {
             Self::Etcd => "etcd",
             Self::Go => "go",
             Self::MariaDb => "mariadbd",
+            Self::Redis => "redis-server",
         }
     }
 
@@ -30,6 +33,7 @@ impl Prerequisite {
             Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Go => &["golang-go", "ca-certificates"],
             Self::MariaDb => &["mariadb-server", "mariadb-client"],
+            Self::Redis => &["redis-server", "redis-tools"],
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Real servers and programs for tests, each started for one test and gone with it.
 //!
 //! A server listens on 127.0.0.1 on a free port, keeps everything in a temporary folder, is stopped when its value is
-//! dropped, and is killed by the system when the test process dies in any other way. [`S3Server`], [`MariaDb`] and [`Etcd`]
-//! are servers; [`restic`] and [`versitygw`] are programs, built from pinned public Go modules into a cache when they are not
-//! there. [`install`] brings what is missing on a Debian machine.
+//! dropped, and is killed by the system when the test process dies in any other way. [`restic`] and [`versitygw`] are programs,
+//! built from pinned public Go modules into a cache when they are not there. [`install`] brings what is missing on a Debian machine.
 
 mod certificates;
 mod etcd;
@@ -12,11 +11,13 @@ mod go;
 mod install;
 mod mariadb;
 mod process;
+mod redis;
 mod s3;
 mod tools;
 
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
 pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};
+pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};

@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use lockgate_servers::{Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, S3Server, restic};
+use lockgate_servers::{
+    Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, Redis, RedisCluster, RedisOptions,
+    S3Server, restic,
+};
 
 fn is_running(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
@@ -94,4 +97,33 @@ fn an_etcd_of_three_members_asks_for_certificates() {
     bare.args(["--endpoints", &format!("https://{}", server.address), "get", "a"]);
     bare.args(["--cacert", &server.ca_certificate.as_ref().unwrap().display().to_string()]);
     assert!(!bare.output().unwrap().status.success());
+}
+
+#[test]
+fn a_redis_keeps_what_it_was_told_and_speaks_tls_only_when_asked() {
+    let options = RedisOptions { is_tls: true, is_durable: true, ..RedisOptions::default() };
+    let mut server = Redis::start_with(&options).unwrap();
+    server.script("SET a 1\nSET \"\\x00b\" \"c d\"\n").unwrap();
+    assert!(server.script("INCR \"\\x00b\"\n").is_err() && server.command(&["NOTHING"]).is_err());
+    let port = server.port.to_string();
+    let plain = Command::new("redis-cli").args(["-p", &port, "PING"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&plain.stdout).contains("PONG"));
+    let pid = server.pid();
+    server.kill();
+    assert!(!is_running(pid) && server.command(&["PING"]).is_err());
+    server.restart().unwrap();
+    assert_eq!(server.script("GET a\nGET \"\\x00b\"\n").unwrap(), "1\nc d\n");
+    let pid = server.pid();
+    drop(server);
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_cluster_of_redis_servers_knows_where_each_key_is() {
+    let cluster = RedisCluster::start(3).unwrap();
+    let set = cluster.nodes[0].client().args(["-c", "SET", "foo", "bar"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&set.stdout).trim(), "OK");
+    // `foo` is in slot 12182, which the last of three masters has.
+    assert_eq!(cluster.nodes[2].command(&["GET", "foo"]).unwrap(), "bar");
+    assert!(cluster.nodes[0].command(&["GET", "foo"]).is_err());
 }
