@@ -157,6 +157,8 @@ impl<H: Host> Saving<H> {
             )
             .with_attribute("masters", mark.topology.masters.len().to_string())
             .with_mark(serde_json::to_vec(&mark)?);
+        // The databases come in one stream, which one worker reads.
+        let plan = if is_replicated { plan.with_workers_max(1) } else { plan };
         let saving = Self {
             host,
             config,

@@ -202,7 +202,7 @@ fn next_line<S: BufRead>(stream: &mut S) -> Result<Vec<u8>> {
 #[must_use]
 pub fn one_worker_only() -> Error {
     Error::config(
-        "parallel: the databases come in one snapshot, which one worker reads; set parallel = 1 for this source, or method = \"scan\" in its config",
+        "the databases come in one snapshot, which one worker reads, and this host sent a second one; use method = \"scan\" there",
     )
 }
 

@@ -100,6 +100,12 @@ impl Entry {
 }
 
 impl backup::Plan {
+    /// Lets at most `count` workers join, when more could not help.
+    #[must_use]
+    pub fn with_workers_max(self, count: u32) -> Self {
+        self.with_attribute("workers-max", count.to_string())
+    }
+
     /// A plan that exports `parts`, with an empty mark.
     #[must_use]
     pub fn new(parts: Vec<Part>) -> Self {

@@ -213,6 +213,8 @@ impl Run<'_> {
     /// exports several parts one after the other.
     fn join(&self, plan: &BackupPlan) -> Result<Vec<Instance>> {
         let wanted = usize::try_from(self.job.source.parallel).unwrap_or(1).min(plan.parts.len());
+        let max = plan::workers_max(self.job.name, &plan.attributes)?;
+        let wanted = max.map_or(wanted, |max| wanted.min(max));
         let mut instances = Vec::with_capacity(wanted);
         for number in 1..=wanted {
             let mut instance = self.session.instance(&format!("worker {number}"))?;

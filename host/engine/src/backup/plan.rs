@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use lockgate_repository::Snapshot;
-use lockgate_types::{EntryPath, Name, Part};
+use lockgate_types::{Attributes, EntryPath, Name, Part};
 
 use super::{BackupJob, Parent};
 use crate::{Error, ErrorKind, Host, Result};
@@ -66,6 +66,22 @@ pub(super) fn review(name: &Name, parts: &[Part], wanted: &[String]) -> Result<(
     Ok(())
 }
 
+/// Key of the plan's attribute that says how many workers can take part.
+const WORKERS_MAX: &str = "workers-max";
+
+/// How many workers the plugin lets take part; none when it does not say.
+pub(super) fn workers_max(source: &Name, plan: &Attributes) -> Result<Option<usize>> {
+    let Some(text) = plan.get(WORKERS_MAX) else { return Ok(None) };
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(Some(count)),
+        _ => Err(Error::new(
+            ErrorKind::Failed,
+            format!("source {source}: the plan's {WORKERS_MAX} is {text:?} and no number above 0"),
+        )
+        .with_hint("its author has to correct the plugin")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +115,15 @@ mod tests {
     fn a_wanted_part_that_is_not_there_is_named() {
         let error = review(&shop(), &plan(&["a"]), &["b".to_owned()]).unwrap_err();
         assert_eq!(error.to_string(), "source shop has no part b");
+    }
+
+    #[test]
+    fn a_plan_says_how_many_workers_can_take_part() {
+        let plan = |text: &str| Attributes::from([(WORKERS_MAX.to_owned(), text.to_owned())]);
+        assert_eq!(workers_max(&shop(), &Attributes::new()).unwrap(), None);
+        assert_eq!(workers_max(&shop(), &plan("2")).unwrap(), Some(2));
+        for wrong in ["0", "-1", "", "two", "99999999999999999999999"] {
+            assert!(workers_max(&shop(), &plan(wrong)).is_err(), "{wrong}");
+        }
     }
 }

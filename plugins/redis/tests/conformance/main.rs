@@ -44,6 +44,11 @@ impl Datastore for RedisSuite {
     }
 }
 
+#[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&RedisSuite)
+}
+
 struct Started {
     redis: Redis,
 }
@@ -67,7 +72,6 @@ impl Server for Started {
         let settings = toml::toml! { encryption = "off" };
         let endpoints = BTreeMap::from([("server".to_owned(), Endpoint { address, settings })]);
         let settings = toml::toml! {
-            parallel = 1
             [credentials.account]
             principal = "keeper"
             secret-command = ["echo", "p4ss"]
