@@ -187,7 +187,8 @@ impl Server for Started {
     }
 
     fn disguise(&mut self) -> Result<Disguise> {
-        Ok(Disguise::Replies(vec![(b"redis_version:7".to_vec(), b"redis_version:4".to_vec())]))
+        let version = b"redis_version:7.0.15".to_vec();
+        Ok(Disguise::Replies(vec![(version, b"redis_version:4.0.15".to_vec())]))
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
