@@ -11,6 +11,8 @@ use super::bindings::lockgate::datastore::types;
 pub enum Fault {
     /// The plugin is told and may go on.
     Failure(Failure),
+    /// The same, of a name that is not there: looking for one is no attempt at anything, and the operator's log need not have it.
+    Missing(Failure),
     /// The plugin is stopped: it misused a handle, or the host is gone.
     Trap(wasmtime::Error),
 }
@@ -43,13 +45,14 @@ impl Fault {
         use std::io::ErrorKind;
         let error = error.into();
         let text = format!("could not {action} {name}: {}", plain(&error));
-        Self::Failure(match error.kind() {
+        match error.kind() {
             ErrorKind::AlreadyExists
             | ErrorKind::DirectoryNotEmpty
             | ErrorKind::NotADirectory
-            | ErrorKind::IsADirectory => Failure::Conflict(text),
-            _ => Failure::Other(text),
-        })
+            | ErrorKind::IsADirectory => Self::Failure(Failure::Conflict(text)),
+            ErrorKind::NotFound => Self::Missing(Failure::Other(text)),
+            _ => Self::Failure(Failure::Other(text)),
+        }
     }
 }
 
@@ -92,7 +95,7 @@ impl From<ResourceTableError> for Fault {
 impl From<Fault> for wasmtime::Result<types::Failure> {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Failure(failure) => Ok(failure.into()),
+            Fault::Failure(failure) | Fault::Missing(failure) => Ok(failure.into()),
             Fault::Trap(error) => Err(error),
         }
     }

@@ -103,7 +103,7 @@ fn make(
     // What the plugin calls done is done only when the host has taken all of it.
     match state.confirm() {
         Ok(()) => Ok(result),
-        Err(Fault::Failure(failure)) => Ok(Err(failure)),
+        Err(Fault::Failure(failure) | Fault::Missing(failure)) => Ok(Err(failure)),
         Err(Fault::Trap(error)) => Err(error),
     }
 }

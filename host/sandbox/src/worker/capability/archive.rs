@@ -342,7 +342,7 @@ fn inside_a_file(offset: u64) -> Reply<()> {
 /// Dropping a handle cannot be refused; only a lost lane stops the plugin.
 fn or_trap(reply: Reply<()>) -> wasmtime::Result<()> {
     match reply {
-        Ok(()) | Err(Fault::Failure(_)) => Ok(()),
+        Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
         Err(Fault::Trap(error)) => Err(error),
     }
 }

@@ -76,7 +76,7 @@ impl HostExchange for State {
     fn drop(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<()> {
         let exchange = self.table.delete(exchange)?.number;
         match self.tell(&FromWorker::CloseExchange { exchange }, &[]) {
-            Ok(()) | Err(Fault::Failure(_)) => Ok(()),
+            Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
             Err(Fault::Trap(error)) => Err(error),
         }
     }

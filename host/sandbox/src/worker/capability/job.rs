@@ -61,7 +61,7 @@ impl Host for State {
 /// A message that is too long to send is no reason to stop.
 pub fn trap_only(reply: Reply<()>) -> wasmtime::Result<()> {
     match reply {
-        Ok(()) | Err(Fault::Failure(_)) => Ok(()),
+        Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
         Err(Fault::Trap(error)) => Err(error),
     }
 }

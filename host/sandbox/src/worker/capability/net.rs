@@ -140,7 +140,7 @@ impl HostConnection for State {
         let connection = self.table.delete(connection)?;
         self.connections = self.connections.saturating_sub(1);
         match self.tell(&FromWorker::CloseConnection { connection: connection.number }, &[]) {
-            Ok(()) | Err(Fault::Failure(_)) => Ok(()),
+            Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
             Err(Fault::Trap(error)) => Err(error),
         }
     }

@@ -18,7 +18,7 @@ fn path(text: &str) -> EntryPath {
 
 fn failure<T: fmt::Debug>(reply: Reply<T>) -> Failure {
     match reply {
-        Err(Fault::Failure(failure)) => failure,
+        Err(Fault::Failure(failure) | Fault::Missing(failure)) => failure,
         other => panic!("{other:?}"),
     }
 }

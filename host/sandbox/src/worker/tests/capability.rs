@@ -48,7 +48,7 @@ fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
 
 fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
     match reply {
-        Err(Fault::Failure(failure)) => failure,
+        Err(Fault::Failure(failure) | Fault::Missing(failure)) => failure,
         other => panic!("{other:?}"),
     }
 }
@@ -346,6 +346,18 @@ fn a_cancelled_run_stops_all_but_the_cleaning_up() {
     state.begin_call(Activity::Cleanup);
     assert_eq!(random::Host::bytes(&mut state, 7).unwrap().len(), 7);
     assert!(random::Host::bytes(&mut state, u32::MAX).is_err());
+}
+
+#[test]
+fn a_name_that_is_not_there_is_not_told_as_a_refusal() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, _host) = state(Some((root.path(), false)));
+    for (name, refusals) in [("missing", 0), ("../outside", 1)] {
+        let reply = files::Host::open(&mut state, "data".to_owned(), name.as_bytes().to_vec());
+        let told = state.refuse(reply.unwrap_err()).unwrap();
+        assert!(matches!(told.into(), Failure::Other(_)), "{name}");
+        assert_eq!(state.call.refusals, refusals, "{name}");
+    }
 }
 
 #[test]
