@@ -16,15 +16,21 @@ pub enum Prerequisite {
     MariaDb,
     /// The Redis server and its client.
     Redis,
+    /// SQLite's program, and Python with its module.
+    Sqlite,
 }
 
 impl Prerequisite {
+    /// Everything that the tests need.
+    pub const ALL: &[Self] = &[Self::Etcd, Self::Go, Self::MariaDb, Self::Redis, Self::Sqlite];
+
     fn program(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
             Self::Go => "go",
             Self::MariaDb => "mariadbd",
             Self::Redis => "redis-server",
+            Self::Sqlite => "sqlite3",
         }
     }
 
@@ -34,6 +40,7 @@ impl Prerequisite {
             Self::Go => &["golang-go", "ca-certificates"],
             Self::MariaDb => &["mariadb-server", "mariadb-client"],
             Self::Redis => &["redis-server", "redis-tools"],
+            Self::Sqlite => &["sqlite3", "python3"],
         }
     }
 }

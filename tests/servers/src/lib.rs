@@ -13,6 +13,7 @@ mod mariadb;
 mod process;
 mod redis;
 mod s3;
+mod sqlite;
 mod tools;
 
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
@@ -20,4 +21,6 @@ pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};
 pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
+pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};
+pub use tools::{restic, tools_folder, versitygw};

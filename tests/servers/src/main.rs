@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         eprintln!("usage: lockgate-servers install");
         return ExitCode::from(2);
     }
-    let installed = install(&[Prerequisite::Etcd, Prerequisite::Go, Prerequisite::MariaDb])
+    let installed = install(Prerequisite::ALL)
         .and_then(|()| restic())
         .and_then(|_| versitygw())
         .and_then(|_| etcd())

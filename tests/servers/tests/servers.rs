@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use lockgate_servers::{
-    Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, Redis, RedisCluster, RedisOptions,
-    S3Server, restic,
+    ACCOUNTS, Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, Redis, RedisCluster,
+    RedisOptions, S3Server, Sqlite, restic,
 };
 
 fn is_running(pid: u32) -> bool {
@@ -126,4 +126,24 @@ fn a_cluster_of_redis_servers_knows_where_each_key_is() {
     // `foo` is in slot 12182, which the last of three masters has.
     assert_eq!(cluster.nodes[2].command(&["GET", "foo"]).unwrap(), "bar");
     assert!(cluster.nodes[0].command(&["GET", "foo"]).is_err());
+}
+
+#[test]
+fn programs_write_a_sqlite_database_and_leave_its_log_when_they_are_killed() {
+    let sqlite = Sqlite::start().unwrap();
+    assert_eq!(sqlite.sql("bank.db", "SELECT 1, 'a'; SELECT 2").unwrap(), "1|a\n2\n");
+    assert!(sqlite.sql("bank.db", "SELECT absent;").unwrap_err().to_string().contains("no such"));
+    sqlite.sql("bank.db", ACCOUNTS).unwrap();
+    let before = sqlite.contents().unwrap();
+    let moved = sqlite.moves("WAL", "bank.db").unwrap().stop().unwrap();
+    let killed = sqlite.moves("WAL", "bank.db").unwrap();
+    while !sqlite.data().join("bank.db-wal").exists() {}
+    killed.kill().unwrap();
+    assert!(moved.longest.as_micros() > 0 && sqlite.data().join("bank.db-wal").exists());
+    assert_ne!(sqlite.contents().unwrap(), before);
+    assert_eq!(sqlite.sql("bank.db", "SELECT sum(amount) FROM account").unwrap(), "2000\n");
+    let held = sqlite.hold(&[sqlite.data().join("bank.db")]).unwrap();
+    let folder = sqlite.data();
+    drop((held, sqlite));
+    assert!(!folder.exists());
 }
