@@ -124,6 +124,17 @@ pub enum Call {
     Act { action: String, arguments: String },
 }
 
+impl Call {
+    /// Whether the plugin cleans up, which it may do although the run was cancelled.
+    #[must_use]
+    pub fn is_cleanup(&self) -> bool {
+        matches!(
+            self,
+            Self::BackupRelease | Self::BackupEnd(_) | Self::RestoreEnd(_) | Self::MaintenanceLeave
+        )
+    }
+}
+
 /// What a call returned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each variant is the result of the call of that name")]

@@ -43,6 +43,8 @@ pub struct Lane {
     connections: Connections,
     exchanges: Exchanges,
     last_writer: u32,
+    /// Whether the call that is served cleans up.
+    is_cleanup: bool,
     has_ended: bool,
 }
 
@@ -105,6 +107,7 @@ impl Lane {
             connections: Connections::default(),
             exchanges: Exchanges::default(),
             last_writer: 0,
+            is_cleanup: false,
             has_ended: false,
         })
     }
@@ -135,6 +138,7 @@ impl Lane {
         let shared = Arc::clone(&self.shared);
         let watched = shared.watchdog.watch(Duration::from_millis(limit.milliseconds));
         let mut entries = Entries::new(flow, self.last_writer);
+        self.is_cleanup = call.is_cleanup();
         let served = match self.socket.send(&ToWorker::Call(call), &[]) {
             // Only the message itself can be wrong here, and then nothing was sent.
             Err(error @ (ProtocolError::TooLong(_) | ProtocolError::Malformed(_))) => {
@@ -222,23 +226,29 @@ impl Lane {
             Answer::Connected { connection, encrypted }
         };
         let Self { socket, shared, label, connections, exchanges, .. } = self;
+        let is_cleanup = self.is_cleanup;
         let uses = uses(&question, &shared.net);
         let answer = match question {
             Question::Connect { endpoint } => {
-                shared.net.connect(connections, &endpoint, None).map(&mut connected)
+                shared.net.connect(connections, is_cleanup, &endpoint, None).map(&mut connected)
             }
-            Question::ConnectMember { endpoint, host, port } => {
-                shared.net.connect(connections, &endpoint, Some((&host, port))).map(&mut connected)
-            }
+            Question::ConnectMember { endpoint, host, port } => shared
+                .net
+                .connect(connections, is_cleanup, &endpoint, Some((&host, port)))
+                .map(&mut connected),
             Question::StartTls { connection } => {
-                shared.net.start_tls(connections, connection).map(&mut connected)
+                shared.net.start_tls(connections, is_cleanup, connection).map(&mut connected)
             }
-            Question::StartExchange(request) => exchanges.start(shared.around(), request),
+            Question::StartExchange(request) => exchanges.start(shared.around(is_cleanup), request),
             Question::WriteBody { exchange, data } => {
-                exchanges.write(shared.around(), exchange, data)
+                exchanges.write(shared.around(is_cleanup), exchange, data)
             }
-            Question::FinishRequest { exchange } => exchanges.finish(shared.around(), exchange),
-            Question::ReadBody { exchange, max } => exchanges.read(shared.around(), exchange, max),
+            Question::FinishRequest { exchange } => {
+                exchanges.finish(shared.around(is_cleanup), exchange)
+            }
+            Question::ReadBody { exchange, max } => {
+                exchanges.read(shared.around(is_cleanup), exchange, max)
+            }
             Question::OpenCredential { name } => shared
                 .credentials
                 .principal(&name)

@@ -160,7 +160,7 @@ fn start_worker(
     let code: Arc<File> = options.plugin.code();
     let (process, mut control) = Process::spawn(&options.worker)?;
     let process = Arc::new(process);
-    let watchdog = Watchdog::start(Arc::clone(&process), net.canceller())?;
+    let watchdog = Watchdog::start(Arc::clone(&process), net.closer())?;
     let mut descriptors = vec![code.as_fd()];
     descriptors.extend(folders.iter().map(AsFd::as_fd));
     let wait = Wait { process: &process, watchdog: &watchdog, limit: START_TIMEOUT, what: "start" };

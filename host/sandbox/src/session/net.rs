@@ -16,13 +16,23 @@ use super::dial::{Endpoint, Target};
 use super::tls::{Trust, pump};
 use crate::limits::CONNECTIONS_MAX;
 
+/// How near a session is to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    NotYet,
+    /// The run was cancelled: only a cleanup goes on.
+    Cancelled,
+    /// Nothing goes on.
+    Closed,
+}
+
 /// What a session's connections have in common.
 #[derive(Debug)]
 pub struct Net {
     endpoints: BTreeMap<String, Endpoint>,
     trust: Trust,
     runtime: Handle,
-    cancelled: watch::Sender<bool>,
+    end: watch::Sender<End>,
     pumps: Mutex<JoinSet<()>>,
 }
 
@@ -59,7 +69,7 @@ impl Net {
             endpoints: grants.endpoints.iter().map(read).collect::<Result<_, _>>()?,
             trust: Trust::default(),
             runtime,
-            cancelled: watch::Sender::new(false),
+            end: watch::Sender::new(End::NotYet),
             pumps: Mutex::default(),
         })
     }
@@ -76,6 +86,7 @@ impl Net {
     pub fn connect(
         &self,
         connections: &mut Connections,
+        is_cleanup: bool,
         endpoint: &str,
         member: Option<(&str, u16)>,
     ) -> Result<Connected, Failure> {
@@ -84,7 +95,7 @@ impl Net {
             let text = format!("more than {CONNECTIONS_MAX} connections are open");
             return Err(Failure::Other(text));
         }
-        let (stream, target) = self.wait(async {
+        let (stream, target) = self.wait(is_cleanup, async {
             match member {
                 None => endpoint.connect().await,
                 Some((host, port)) => endpoint.connect_member(host, port).await,
@@ -92,7 +103,7 @@ impl Net {
         })?;
         let mut connection = Connection { target, plain: None, open: None };
         let descriptor = match endpoint.encryption() {
-            Encryption::Immediate => self.encrypt(endpoint, &mut connection, stream)?,
+            Encryption::Immediate => self.encrypt(is_cleanup, endpoint, &mut connection, stream)?,
             Encryption::Start => {
                 let stream = blocking(stream)?;
                 connection.plain = Some(stream.try_clone().map_err(io_failure)?);
@@ -113,6 +124,7 @@ impl Net {
     pub fn start_tls(
         &self,
         connections: &mut Connections,
+        is_cleanup: bool,
         number: u32,
     ) -> Result<Connected, Failure> {
         let connection = connections.open.get_mut(&number).ok_or_else(unknown)?;
@@ -131,26 +143,32 @@ impl Net {
             plain.set_nonblocking(true).map_err(io_failure)?;
             TcpStream::from_std(plain).map_err(io_failure)?
         };
-        Ok((number, true, self.encrypt(endpoint, connection, stream)?))
+        Ok((number, true, self.encrypt(is_cleanup, endpoint, connection, stream)?))
     }
 
-    /// Does what [`Net::cancel`] does, from elsewhere.
-    pub fn canceller(&self) -> impl Fn() + Send + 'static {
-        let cancelled = self.cancelled.clone();
+    /// Ends what waits for the network, also in a cleanup, from elsewhere.
+    pub fn closer(&self) -> impl Fn() + Send + 'static {
+        let end = self.end.clone();
         move || {
-            cancelled.send_replace(true);
+            end.send_replace(End::Closed);
         }
     }
 
-    /// Ends what is being dialled, and refuses to dial from now on.
+    /// Ends what is being dialled or asked, and refuses to begin anything from now on, except in a cleanup.
     pub fn cancel(&self) {
-        self.cancelled.send_replace(true);
+        self.end.send_if_modified(|end| {
+            let is_first = *end == End::NotYet;
+            if is_first {
+                *end = End::Cancelled;
+            }
+            is_first
+        });
     }
 
     /// Ends every connection. With `wait`, returns when their tasks have ended; not to be called on a thread of the runtime
     /// then.
     pub fn close(&self, wait: bool) {
-        self.cancel();
+        self.end.send_replace(End::Closed);
         let mut pumps = std::mem::take(&mut *self.pumps());
         pumps.abort_all();
         if wait {
@@ -183,11 +201,13 @@ impl Net {
 
     fn encrypt(
         &self,
+        is_cleanup: bool,
         endpoint: &Endpoint,
         connection: &mut Connection,
         stream: TcpStream,
     ) -> Result<OwnedFd, Failure> {
-        let server = self.wait(self.trust.encrypt(endpoint, &connection.target, stream))?;
+        let encrypted = self.trust.encrypt(endpoint, &connection.target, stream);
+        let server = self.wait(is_cleanup, encrypted)?;
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_failure)?;
         ours.set_nonblocking(true).map_err(io_failure)?;
         let ours = {
@@ -200,16 +220,21 @@ impl Net {
         Ok(theirs.into())
     }
 
-    /// Waits on this thread, unless the run is cancelled.
+    /// Waits on this thread, unless the run is cancelled or, in a cleanup, unless the session is closed.
     ///
     /// # Errors
     /// Those of `work`, or [`Failure::Cancelled`].
-    pub fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let mut cancelled = self.cancelled.subscribe();
+    pub fn wait<T>(
+        &self,
+        is_cleanup: bool,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let last = if is_cleanup { End::Closed } else { End::Cancelled };
+        let mut end = self.end.subscribe();
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                _ = cancelled.wait_for(|is_cancelled| *is_cancelled) => Err(Failure::Cancelled),
+                _ = end.wait_for(|end| *end >= last) => Err(Failure::Cancelled),
                 result = work => result,
             }
         })

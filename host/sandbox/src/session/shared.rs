@@ -59,9 +59,15 @@ impl Shared {
     }
 
     /// What an HTTP request needs.
-    pub fn around(&self) -> Around<'_> {
+    pub fn around(&self, is_cleanup: bool) -> Around<'_> {
         let silence = Duration::from_millis(self.limits.silence_ms);
-        Around { http: &self.http, net: &self.net, credentials: &self.credentials, silence }
+        Around {
+            http: &self.http,
+            net: &self.net,
+            credentials: &self.credentials,
+            silence,
+            is_cleanup,
+        }
     }
 
     /// Tells the worker to bring up an instance on `lane`.

@@ -16,9 +16,7 @@ pub fn activity(call: &Call) -> Activity {
     match call {
         Call::Export(_) => Activity::Export,
         Call::Import(_) => Activity::Import,
-        Call::BackupRelease | Call::BackupEnd(_) | Call::RestoreEnd(_) | Call::MaintenanceLeave => {
-            Activity::Cleanup
-        }
+        call if call.is_cleanup() => Activity::Cleanup,
         _ => Activity::Other,
     }
 }

@@ -38,6 +38,14 @@ pub struct Around<'a> {
     pub credentials: &'a Credentials,
     /// Longest time that the server may neither give nor take a byte.
     pub silence: Duration,
+    /// Whether the plugin cleans up, which it may do although the run was cancelled.
+    pub is_cleanup: bool,
+}
+
+impl Around<'_> {
+    fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.net.wait(self.is_cleanup, work)
+    }
 }
 
 /// The exchanges of one instance, by number.
@@ -58,7 +66,7 @@ impl Exchanges {
         }
         let length = request.body_length;
         let head = Head::new(endpoint, request, around.credentials)?;
-        let exchange = around.net.wait(Exchange::start(around, endpoint, head, length))?;
+        let exchange = around.wait(Exchange::start(around, endpoint, head, length))?;
         self.last += 1;
         self.open.insert(self.last, exchange);
         Ok(Answer::Started { exchange: self.last })
@@ -72,20 +80,20 @@ impl Exchanges {
         data: Vec<u8>,
     ) -> Result<Answer, Failure> {
         let exchange = self.exchange(number)?;
-        around.net.wait(exchange.write(around, data.into())).map(|()| Answer::Done)
+        around.wait(exchange.write(around, data.into())).map(|()| Answer::Done)
     }
 
     /// `http.exchange.finish`.
     pub fn finish(&mut self, around: Around<'_>, number: u32) -> Result<Answer, Failure> {
         let exchange = self.exchange(number)?;
-        let (status, headers) = around.net.wait(exchange.finish(around))?;
+        let (status, headers) = around.wait(exchange.finish(around))?;
         Ok(Answer::Response { status, headers })
     }
 
     /// `http.exchange.read`.
     pub fn read(&mut self, around: Around<'_>, number: u32, max: u32) -> Result<Answer, Failure> {
         let exchange = self.exchange(number)?;
-        around.net.wait(exchange.read(around, max)).map(|bytes| Answer::Bytes(bytes.to_vec()))
+        around.wait(exchange.read(around, max)).map(|bytes| Answer::Bytes(bytes.to_vec()))
     }
 
     /// Forgets an exchange that the worker has closed. What is not complete ends its connection.

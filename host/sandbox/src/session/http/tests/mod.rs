@@ -20,6 +20,7 @@ struct Stage {
     http: Http,
     credentials: Credentials,
     silence: Duration,
+    is_cleanup: bool,
     exchanges: Exchanges,
 }
 
@@ -34,6 +35,7 @@ impl Stage {
             http: Http::default(),
             credentials: Credentials::new(&grants, runtime.handle().clone()),
             silence: Duration::from_secs(5),
+            is_cleanup: false,
             exchanges: Exchanges::default(),
             _runtime: runtime,
         }
@@ -49,6 +51,7 @@ impl Stage {
             net: &self.net,
             credentials: &self.credentials,
             silence: self.silence,
+            is_cleanup: self.is_cleanup,
         };
         (around, &mut self.exchanges)
     }

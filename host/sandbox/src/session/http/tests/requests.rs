@@ -233,20 +233,34 @@ fn only_so_many_requests_are_under_way_at_once() {
 }
 
 #[test]
-fn a_cancelled_run_waits_for_no_server() {
+fn a_closed_session_waits_for_no_server() {
     let server = Server::new(|stream, seen| {
         seen.lock().unwrap().extend(read_request(&mut BufReader::new(&stream)));
         std::thread::sleep(Duration::from_secs(1));
     });
     let mut stage = Stage::plain(server.address);
     let exchange = stage.start(request("GET", "/")).unwrap();
-    let cancel = stage.net.canceller();
-    let cancelling = std::thread::spawn(move || {
+    let close = stage.net.closer();
+    let closing = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));
-        cancel();
+        close();
     });
     let began = Instant::now();
     assert_eq!(stage.finish(exchange).unwrap_err(), Failure::Cancelled);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    cancelling.join().unwrap();
+    closing.join().unwrap();
+}
+
+#[test]
+fn after_a_cancel_only_a_cleanup_asks_and_after_the_end_nobody() {
+    let server = Server::answering(&[OK]);
+    let mut stage = Stage::plain(server.address);
+    stage.net.cancel();
+    assert_eq!(stage.get("/").unwrap_err(), Failure::Cancelled);
+    stage.is_cleanup = true;
+    assert_eq!(stage.get("/").unwrap().1, b"ok");
+    stage.net.closer()();
+    // A cancel that comes later does not bring it back to life.
+    stage.net.cancel();
+    assert_eq!(stage.get("/").unwrap_err(), Failure::Cancelled);
 }
