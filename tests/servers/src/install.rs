@@ -18,11 +18,26 @@ pub enum Prerequisite {
     Redis,
     /// SQLite's program, and Python with its module.
     Sqlite,
+    /// A Java 17 or newer, to run servers that are written in it.
+    Java,
+    /// To fetch such servers.
+    Maven,
+    /// To unpack them.
+    Unzip,
 }
 
 impl Prerequisite {
     /// Everything that the tests need.
-    pub const ALL: &[Self] = &[Self::Etcd, Self::Go, Self::MariaDb, Self::Redis, Self::Sqlite];
+    pub const ALL: &[Self] = &[
+        Self::Etcd,
+        Self::Go,
+        Self::MariaDb,
+        Self::Redis,
+        Self::Sqlite,
+        Self::Java,
+        Self::Maven,
+        Self::Unzip,
+    ];
 
     fn program(self) -> &'static str {
         match self {
@@ -31,6 +46,9 @@ impl Prerequisite {
             Self::MariaDb => "mariadbd",
             Self::Redis => "redis-server",
             Self::Sqlite => "sqlite3",
+            Self::Java => "java",
+            Self::Maven => "mvn",
+            Self::Unzip => "unzip",
         }
     }
 
@@ -41,6 +59,9 @@ impl Prerequisite {
             Self::MariaDb => &["mariadb-server", "mariadb-client"],
             Self::Redis => &["redis-server", "redis-tools"],
             Self::Sqlite => &["sqlite3", "python3"],
+            Self::Java => &["openjdk-17-jre-headless"],
+            Self::Maven => &["maven"],
+            Self::Unzip => &["unzip"],
         }
     }
 }

@@ -16,6 +16,7 @@ mod s3;
 mod sqlite;
 mod tools;
 
+pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
 pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use lockgate_servers::{Prerequisite, etcd, etcdctl, etcdutl, install, restic, versitygw};
+use lockgate_servers::{
+    Prerequisite, SearchProduct, etcd, etcdctl, etcdutl, install, restic, versitygw,
+};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() != Some("install") {
@@ -14,7 +16,9 @@ fn main() -> ExitCode {
         .and_then(|_| versitygw())
         .and_then(|_| etcd())
         .and_then(|_| etcdctl())
-        .and_then(|_| etcdutl());
+        .and_then(|_| etcdutl())
+        .and_then(|_| SearchProduct::OpenSearch.fetch())
+        .and_then(|_| SearchProduct::Elasticsearch.fetch());
     match installed {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

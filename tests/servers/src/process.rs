@@ -10,8 +10,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::install::require;
 
-/// Time for a server to answer for the first time.
-const START_TIME_MAX: Duration = Duration::from_secs(60);
+/// Time for a server to answer for the first time. Those in Java take half a minute on a busy machine.
+const START_TIME_MAX: Duration = Duration::from_secs(180);
 /// Pause between two looks at a server that starts.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// Lines of a server's log that an error shows.

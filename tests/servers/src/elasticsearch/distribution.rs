@@ -1,0 +1,152 @@
+//! Distributions of the servers, fetched once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::install::{Prerequisite, install};
+use crate::process::run;
+use crate::tools::tools_folder;
+
+/// Which server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchProduct {
+    /// OpenSearch 2.19 with the module `reindex`; without security.
+    OpenSearch,
+    /// Elasticsearch 7.17 with security, and few modules: no data streams, no reindexing.
+    Elasticsearch,
+}
+
+/// A distribution as the makers publish it for tests, in Maven's central repository.
+struct Distribution {
+    group: &'static str,
+    name: &'static str,
+    version: &'static str,
+    /// Of the archive.
+    sha256: &'static str,
+}
+
+const OPENSEARCH: Distribution = Distribution {
+    group: "org.opensearch.distribution.integ-test-zip",
+    name: "opensearch",
+    version: "2.19.6",
+    sha256: "71d6d8b1c637f3faecda0752b184b1cc526fc6eaad59ec1408c6327bb00b9293",
+};
+const ELASTICSEARCH: Distribution = Distribution {
+    group: "org.elasticsearch.distribution.integ-test-zip",
+    name: "elasticsearch",
+    version: "7.17.29",
+    sha256: "841ee00be1a72ba8e707b5a2fb55f23fe7a4184369b4585393238b1c903eedaf",
+};
+const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
+
+impl SearchProduct {
+    fn distribution(self) -> &'static Distribution {
+        match self {
+            Self::OpenSearch => &OPENSEARCH,
+            Self::Elasticsearch => &ELASTICSEARCH,
+        }
+    }
+
+    /// Fetches the server if it is not there. Returns the folder in which it is unpacked.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn fetch(self) -> Result<PathBuf> {
+        self.distribution().folder()
+    }
+
+    /// Of its program.
+    pub(super) fn name(self) -> &'static str {
+        self.distribution().name
+    }
+
+    /// For people, as "OpenSearch 2.19.6".
+    #[must_use]
+    pub fn version(self) -> String {
+        let name = match self {
+            Self::OpenSearch => "OpenSearch",
+            Self::Elasticsearch => "Elasticsearch",
+        };
+        format!("{name} {}", self.distribution().version)
+    }
+}
+
+impl Distribution {
+    /// Where it is unpacked. Fetched once.
+    fn folder(&self) -> Result<PathBuf> {
+        let tools = tools_folder()?;
+        fs::create_dir_all(&tools).with_context(|| format!("create {}", tools.display()))?;
+        let home = tools.join(format!("{}-{}", self.name, self.version));
+        // One download serves all tests that ask for it at the same time.
+        let lock = fs::File::create(tools.join(format!("{}-lock", self.name)))?;
+        lock.lock().with_context(|| format!("lock {}", tools.display()))?;
+        if !home.is_dir() {
+            self.fetch(&tools, &home)
+                .with_context(|| format!("fetch {} {}", self.name, self.version))?;
+        }
+        Ok(home)
+    }
+
+    fn fetch(&self, tools: &Path, home: &Path) -> Result<()> {
+        install(&[Prerequisite::Maven, Prerequisite::Unzip])?;
+        eprintln!("fetching {} {} with Maven", self.name, self.version);
+        let work = tempfile::tempdir_in(tools)?;
+        let artifact = format!("-Dartifact={}:{}:{}:zip", self.group, self.name, self.version);
+        let output = format!("-DoutputDirectory={}", work.path().display());
+        run(maven(work.path()).args([&format!("{COPY_GOAL}:copy"), &artifact, &output]))?;
+        let archive = work.path().join(format!("{}-{}.zip", self.name, self.version));
+        let said = run(Command::new("sha256sum").arg(&archive))?;
+        if said.split_whitespace().next() != Some(self.sha256) {
+            bail!("{} is not the archive that was pinned: {}", archive.display(), said.trim());
+        }
+        run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(work.path()))?;
+        let unpacked = work.path().join(format!("{}-{}", self.name, self.version));
+        if self.name == OPENSEARCH.name {
+            self.add_reindex(work.path(), &unpacked).context("add the module reindex")?;
+        }
+        // Renamed whole, so that a download that is stopped leaves nothing half done.
+        fs::rename(unpacked, home)?;
+        Ok(())
+    }
+
+    /// The distribution for tests lacks the module, which is published as a library.
+    fn add_reindex(&self, work: &Path, home: &Path) -> Result<()> {
+        let project = format!(
+            "<project><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId><version>1</version>\
+             <dependencies><dependency><groupId>org.opensearch.plugin</groupId><artifactId>reindex-client</artifactId>\
+             <version>{}</version></dependency></dependencies></project>",
+            self.version
+        );
+        fs::write(work.join("pom.xml"), project)?;
+        let all = work.join("libraries");
+        let output = format!("-DoutputDirectory={}", all.display());
+        let goal = format!("{COPY_GOAL}:copy-dependencies");
+        run(maven(work).args([&goal, "-DincludeScope=runtime", &output]))?;
+        let module = home.join("modules/reindex");
+        fs::create_dir_all(&module)?;
+        for library in fs::read_dir(&all)? {
+            let library = library?;
+            // What the server has already must not be there twice.
+            if !home.join("lib").join(library.file_name()).exists() {
+                fs::copy(library.path(), module.join(library.file_name()))?;
+            }
+        }
+        let descriptor = format!(
+            "description=reindex\nversion={0}\nname=reindex\nclassname=org.opensearch.index.reindex.ReindexPlugin\n\
+             java.version=1.8\nopensearch.version={0}\nhas.native.controller=false\n",
+            self.version
+        );
+        fs::write(module.join("plugin-descriptor.properties"), descriptor)?;
+        Ok(())
+    }
+}
+
+/// Maven, which refuses what does not fit the repository's sums.
+fn maven(folder: &Path) -> Command {
+    let mut command = Command::new("mvn");
+    command.current_dir(folder).args(["--batch-mode", "--quiet", "--strict-checksums"]);
+    command
+}
