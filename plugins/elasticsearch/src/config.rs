@@ -1,0 +1,128 @@
+//! The source's configuration.
+
+use lockgate_plugin::{Error, Result};
+use serde::Deserialize;
+
+/// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Indexes and data streams to take: `orders`, `logs-*`, with `*` for any text. Empty for all.
+    pub include: Vec<String>,
+    /// Indexes and data streams to leave out, in the same form; stronger than `include`.
+    pub exclude: Vec<String>,
+    /// Whether hidden indexes, and objects that the server manages itself, are taken.
+    pub hidden: bool,
+    /// Whether component, index and legacy templates are taken.
+    pub templates: bool,
+    /// Whether ingest pipelines, search pipelines and stored scripts are taken.
+    pub pipelines: bool,
+    /// Whether the persistent settings of the cluster are taken.
+    pub cluster_settings: bool,
+    /// How long the server keeps a point in time that waits for its turn, in minutes.
+    pub keep_alive_minutes: u32,
+    /// Whether a server of a version that was not tested is worked with.
+    pub allow_untested_version: bool,
+}
+
+/// JSON Schema of [`Config`].
+pub const SCHEMA: &str = include_str!("config.schema.json");
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            exclude: Vec::new(),
+            hidden: false,
+            templates: true,
+            pipelines: true,
+            cluster_settings: true,
+            keep_alive_minutes: 360,
+            allow_untested_version: false,
+        }
+    }
+}
+
+impl Config {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// When a value is out of range; names the key.
+    pub fn validate(&self) -> Result<()> {
+        // Servers keep no point in time for longer than a day (`search.max_keep_alive`).
+        if !(1..=1440).contains(&self.keep_alive_minutes) {
+            return Err(Error::config("keep-alive-minutes: use 1 to 1440"));
+        }
+        for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
+            if patterns.iter().any(String::is_empty) {
+                return Err(Error::config(format!("{key}: a pattern is empty")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the index or data stream is asked for by its name.
+    pub fn takes(&self, name: &str) -> bool {
+        let named = |pattern: &String| matches(pattern, name);
+        (self.include.is_empty() || self.include.iter().any(named))
+            && !self.exclude.iter().any(named)
+    }
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for any text: the pieces between the stars follow each other.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut rest = rest;
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_take_and_leave_out() {
+        let config = Config {
+            include: vec!["shop-*".into(), "people".into()],
+            exclude: vec!["*-old".into()],
+            ..Config::default()
+        };
+        assert!(config.takes("shop-orders") && config.takes("people"));
+        assert!(!config.takes("shop-orders-old") && !config.takes("other"));
+    }
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, text, fits) in [
+            ("*", "", true),
+            ("a*b*c", "aXXbYYbc", true),
+            ("a*b", "acd", false),
+            ("a*a", "a", false),
+            ("", "", true),
+            ("", "a", false),
+            ("**a", "bba", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_schema_names_every_key_and_default() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let mut defaults = serde_json::Map::new();
+        for (key, property) in schema["properties"].as_object().unwrap() {
+            defaults.insert(key.clone(), property["default"].clone());
+        }
+        let read: Config = serde_json::from_value(defaults.into()).unwrap();
+        assert_eq!(read, Config::default());
+    }
+}
