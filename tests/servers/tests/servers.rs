@@ -80,111 +80,103 @@ fn an_etcd_of_each_release_keeps_what_it_was_given_and_asks_for_a_password() {
         server.reset().unwrap();
         assert_eq!(server.ctl(&["get", "a"]).unwrap(), "");
         let pid = server.pid();
-    }
-
-    #[test]
-    fn a_search_server_keeps_documents_when_it_is_killed_and_wants_a_password_where_it_has_security()
-     {
-        for product in [SearchProduct::OpenSearch, SearchProduct::Elasticsearch] {
-            let mut server = Elasticsearch::start(product).unwrap();
-            server.client.request("PUT", "/a/_doc/1", "{\"n\":1}").unwrap();
-            let pid = server.pid().unwrap();
-            server.kill();
-            assert!(!is_running(pid) && server.client.request("GET", "/", "").is_err());
-            server.restart().unwrap();
-            assert!(
-                server
-                    .client
-                    .request("GET", "/a/_doc/1", "")
-                    .unwrap()
-                    .contains("\"_source\":{\"n\":1}")
-            );
-            assert!(
-                server
-                    .client
-                    .request("GET", "/a/_doc/2", "")
-                    .unwrap_err()
-                    .to_string()
-                    .contains("404")
-            );
-
-            let mut stranger =
-                TcpStream::connect((server.client.host.as_str(), server.client.port)).unwrap();
-            stranger.write_all(b"GET /a HTTP/1.0\r\n\r\n").unwrap();
-            let mut answer = String::new();
-            stranger.read_to_string(&mut answer).unwrap();
-            let status = if product == SearchProduct::Elasticsearch { " 401 " } else { " 200 " };
-            assert!(answer.contains(status), "{answer}");
-            let pid = server.pid().unwrap();
-            drop(server);
-            assert!(!is_running(pid));
-        }
-    }
-
-    #[test]
-    fn an_etcd_of_three_members_asks_for_certificates() {
-        let options = EtcdOptions { members: 3, is_tls: true, ..EtcdOptions::default() };
-        let server = Etcd::start_with(&options).unwrap();
-        server.ctl(&["put", "a", "1"]).unwrap();
-        let members = server.ctl(&["member", "list"]).unwrap();
-        assert_eq!(members.matches("started").count(), 3, "{members}");
-        // Without a certificate nobody is let in.
-        let mut bare = Command::new(lockgate_servers::etcdctl().unwrap());
-        bare.args(["--endpoints", &format!("https://{}", server.address), "get", "a"]);
-        bare.args(["--cacert", &server.ca_certificate.as_ref().unwrap().display().to_string()]);
-        assert!(!bare.output().unwrap().status.success());
-    }
-
-    #[test]
-    fn a_redis_keeps_what_it_was_told_and_speaks_tls_only_when_asked() {
-        let options = RedisOptions { is_tls: true, is_durable: true, ..RedisOptions::default() };
-        let mut server = Redis::start_with(&options).unwrap();
-        server.script("SET a 1\nSET \"\\x00b\" \"c d\"\n").unwrap();
-        assert!(
-            server.script("INCR \"\\x00b\"\n").is_err() && server.command(&["NOTHING"]).is_err()
-        );
-        let port = server.port.to_string();
-        let plain = Command::new("redis-cli").args(["-p", &port, "PING"]).output().unwrap();
-        assert!(!String::from_utf8_lossy(&plain.stdout).contains("PONG"));
-        let pid = server.pid();
-        server.kill();
-        assert!(!is_running(pid) && server.command(&["PING"]).is_err());
-        server.restart().unwrap();
-        assert_eq!(server.script("GET a\nGET \"\\x00b\"\n").unwrap(), "1\nc d\n");
-        let pid = server.pid();
         drop(server);
         assert!(!is_running(pid));
     }
+}
 
-    #[test]
-    fn a_cluster_of_redis_servers_knows_where_each_key_is() {
-        let cluster = RedisCluster::start(3).unwrap();
-        let set = cluster.nodes[0].client().args(["-c", "SET", "foo", "bar"]).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&set.stdout).trim(), "OK");
-        // `foo` is in slot 12182, which the last of three masters has.
-        assert_eq!(cluster.nodes[2].command(&["GET", "foo"]).unwrap(), "bar");
-        assert!(cluster.nodes[0].command(&["GET", "foo"]).is_err());
-    }
-
-    #[test]
-    fn programs_write_a_sqlite_database_and_leave_its_log_when_they_are_killed() {
-        let sqlite = Sqlite::start().unwrap();
-        assert_eq!(sqlite.sql("bank.db", "SELECT 1, 'a'; SELECT 2").unwrap(), "1|a\n2\n");
+#[test]
+fn a_search_server_keeps_documents_when_it_is_killed_and_wants_a_password_where_it_has_security() {
+    for product in [SearchProduct::OpenSearch, SearchProduct::Elasticsearch] {
+        let mut server = Elasticsearch::start(product).unwrap();
+        server.client.request("PUT", "/a/_doc/1", "{\"n\":1}").unwrap();
+        let pid = server.pid().unwrap();
+        server.kill();
+        assert!(!is_running(pid) && server.client.request("GET", "/", "").is_err());
+        server.restart().unwrap();
         assert!(
-            sqlite.sql("bank.db", "SELECT absent;").unwrap_err().to_string().contains("no such")
+            server
+                .client
+                .request("GET", "/a/_doc/1", "")
+                .unwrap()
+                .contains("\"_source\":{\"n\":1}")
         );
-        sqlite.sql("bank.db", ACCOUNTS).unwrap();
-        let before = sqlite.contents().unwrap();
-        let moved = sqlite.moves("WAL", "bank.db").unwrap().stop().unwrap();
-        let killed = sqlite.moves("WAL", "bank.db").unwrap();
-        while !sqlite.data().join("bank.db-wal").exists() {}
-        killed.kill().unwrap();
-        assert!(moved.longest.as_micros() > 0 && sqlite.data().join("bank.db-wal").exists());
-        assert_ne!(sqlite.contents().unwrap(), before);
-        assert_eq!(sqlite.sql("bank.db", "SELECT sum(amount) FROM account").unwrap(), "2000\n");
-        let held = sqlite.hold(&[sqlite.data().join("bank.db")]).unwrap();
-        let folder = sqlite.data();
-        drop((held, sqlite));
-        assert!(!folder.exists());
+        assert!(
+            server.client.request("GET", "/a/_doc/2", "").unwrap_err().to_string().contains("404")
+        );
+
+        let mut stranger =
+            TcpStream::connect((server.client.host.as_str(), server.client.port)).unwrap();
+        stranger.write_all(b"GET /a HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stranger.read_to_string(&mut answer).unwrap();
+        let status = if product == SearchProduct::Elasticsearch { " 401 " } else { " 200 " };
+        assert!(answer.contains(status), "{answer}");
+        let pid = server.pid().unwrap();
+        drop(server);
+        assert!(!is_running(pid));
     }
+}
+
+#[test]
+fn an_etcd_of_three_members_asks_for_certificates() {
+    let options = EtcdOptions { members: 3, is_tls: true, ..EtcdOptions::default() };
+    let server = Etcd::start_with(&options).unwrap();
+    server.ctl(&["put", "a", "1"]).unwrap();
+    let members = server.ctl(&["member", "list"]).unwrap();
+    assert_eq!(members.matches("started").count(), 3, "{members}");
+    // Without a certificate nobody is let in.
+    let mut bare = Command::new(lockgate_servers::etcdctl().unwrap());
+    bare.args(["--endpoints", &format!("https://{}", server.address), "get", "a"]);
+    bare.args(["--cacert", &server.ca_certificate.as_ref().unwrap().display().to_string()]);
+    assert!(!bare.output().unwrap().status.success());
+}
+
+#[test]
+fn a_redis_keeps_what_it_was_told_and_speaks_tls_only_when_asked() {
+    let options = RedisOptions { is_tls: true, is_durable: true, ..RedisOptions::default() };
+    let mut server = Redis::start_with(&options).unwrap();
+    server.script("SET a 1\nSET \"\\x00b\" \"c d\"\n").unwrap();
+    assert!(server.script("INCR \"\\x00b\"\n").is_err() && server.command(&["NOTHING"]).is_err());
+    let port = server.port.to_string();
+    let plain = Command::new("redis-cli").args(["-p", &port, "PING"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&plain.stdout).contains("PONG"));
+    let pid = server.pid();
+    server.kill();
+    assert!(!is_running(pid) && server.command(&["PING"]).is_err());
+    server.restart().unwrap();
+    assert_eq!(server.script("GET a\nGET \"\\x00b\"\n").unwrap(), "1\nc d\n");
+    let pid = server.pid();
+    drop(server);
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_cluster_of_redis_servers_knows_where_each_key_is() {
+    let cluster = RedisCluster::start(3).unwrap();
+    let set = cluster.nodes[0].client().args(["-c", "SET", "foo", "bar"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&set.stdout).trim(), "OK");
+    // `foo` is in slot 12182, which the last of three masters has.
+    assert_eq!(cluster.nodes[2].command(&["GET", "foo"]).unwrap(), "bar");
+    assert!(cluster.nodes[0].command(&["GET", "foo"]).is_err());
+}
+
+#[test]
+fn programs_write_a_sqlite_database_and_leave_its_log_when_they_are_killed() {
+    let sqlite = Sqlite::start().unwrap();
+    assert_eq!(sqlite.sql("bank.db", "SELECT 1, 'a'; SELECT 2").unwrap(), "1|a\n2\n");
+    assert!(sqlite.sql("bank.db", "SELECT absent;").unwrap_err().to_string().contains("no such"));
+    sqlite.sql("bank.db", ACCOUNTS).unwrap();
+    let before = sqlite.contents().unwrap();
+    let moved = sqlite.moves("WAL", "bank.db").unwrap().stop().unwrap();
+    let killed = sqlite.moves("WAL", "bank.db").unwrap();
+    while !sqlite.data().join("bank.db-wal").exists() {}
+    killed.kill().unwrap();
+    assert!(moved.longest.as_micros() > 0 && sqlite.data().join("bank.db-wal").exists());
+    assert_ne!(sqlite.contents().unwrap(), before);
+    assert_eq!(sqlite.sql("bank.db", "SELECT sum(amount) FROM account").unwrap(), "2000\n");
+    let held = sqlite.hold(&[sqlite.data().join("bank.db")]).unwrap();
+    let folder = sqlite.data();
+    drop((held, sqlite));
+    assert!(!folder.exists());
 }
