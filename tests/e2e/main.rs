@@ -1,6 +1,7 @@
 //! The main job end to end: the built binary, its plugins, real servers, and restic as a referee.
 
 mod audit;
+mod certificates;
 mod folders;
 mod health;
 mod http;

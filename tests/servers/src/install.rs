@@ -10,6 +10,8 @@ use crate::process::run;
 pub enum Prerequisite {
     /// The etcd server and its client, of the release that Debian has.
     Etcd,
+    /// age, which opens what the certificates plugin seals.
+    Age,
     /// A Go compiler, to build [`crate::restic`] and [`crate::versitygw`].
     Go,
     /// The MariaDB server and its client.
@@ -24,6 +26,8 @@ pub enum Prerequisite {
     Maven,
     /// To unpack them.
     Unzip,
+    /// The openssl program.
+    OpenSsl,
 }
 
 impl Prerequisite {
@@ -37,6 +41,8 @@ impl Prerequisite {
         Self::Java,
         Self::Maven,
         Self::Unzip,
+        Self::Age,
+        Self::OpenSsl,
     ];
 
     fn program(self) -> &'static str {
@@ -49,6 +55,8 @@ impl Prerequisite {
             Self::Java => "java",
             Self::Maven => "mvn",
             Self::Unzip => "unzip",
+            Self::Age => "age",
+            Self::OpenSsl => "openssl",
         }
     }
 
@@ -62,6 +70,8 @@ impl Prerequisite {
             Self::Java => &["openjdk-17-jre-headless"],
             Self::Maven => &["maven"],
             Self::Unzip => &["unzip"],
+            Self::Age => &["age"],
+            Self::OpenSsl => &["openssl"],
         }
     }
 }

@@ -4,22 +4,26 @@
 //! dropped, and is killed by the system when the test process dies in any other way. [`restic`] and [`versitygw`] are programs,
 //! built from pinned public Go modules into a cache when they are not there. [`install`] brings what is missing on a Debian machine.
 
+mod age;
 mod certificates;
 mod etcd;
 mod folder;
 mod go;
 mod install;
 mod mariadb;
+mod openssl;
 mod process;
 mod redis;
 mod s3;
 mod sqlite;
 mod tools;
 
+pub use age::Age;
 pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
 pub use install::{Prerequisite, install};
 pub use mariadb::{MariaDb, MariaDbOptions};
+pub use openssl::{KeyKind, OpenSsl};
 pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};

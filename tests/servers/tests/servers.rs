@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use lockgate_servers::{
-    ACCOUNTS, Elasticsearch, Etcd, EtcdOptions, EtcdRelease, MariaDb, MariaDbOptions, Redis,
-    RedisCluster, RedisOptions, S3Server, SearchProduct, Sqlite, restic,
+    ACCOUNTS, Age, Elasticsearch, Etcd, EtcdOptions, EtcdRelease, KeyKind, MariaDb, MariaDbOptions,
+    OpenSsl, Redis, RedisCluster, RedisOptions, S3Server, SearchProduct, Sqlite, restic,
 };
 
 fn is_running(pid: u32) -> bool {
@@ -179,4 +179,21 @@ fn programs_write_a_sqlite_database_and_leave_its_log_when_they_are_killed() {
     let folder = sqlite.data();
     drop((held, sqlite));
     assert!(!folder.exists());
+}
+
+#[test]
+fn openssl_makes_keys_and_age_opens_what_it_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let openssl = OpenSsl::find().unwrap();
+    assert!(openssl.version().unwrap().starts_with("OpenSSL 3."));
+    openssl.pair(&path("a.key"), &path("a.crt"), KeyKind::P256, 10).unwrap();
+    let text = openssl.run(&["x509", "-noout", "-subject", "-in", path("a.crt").to_str().unwrap()]);
+    assert!(text.unwrap().contains("a.example.org"));
+
+    let age = Age::create(&path("identity")).unwrap();
+    let mut sealing = Command::new("age");
+    sealing.args(["-r", &age.recipient, "-o"]).args([path("sealed"), path("a.key")]);
+    assert!(sealing.status().unwrap().success());
+    assert_eq!(age.open(&path("sealed")).unwrap(), std::fs::read(path("a.key")).unwrap());
 }
