@@ -6,6 +6,7 @@
 
 mod age;
 mod certificates;
+mod elasticsearch;
 mod etcd;
 mod folder;
 mod go;
@@ -28,4 +29,3 @@ pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};
-pub use tools::{restic, tools_folder, versitygw};
