@@ -28,6 +28,8 @@ pub enum Prerequisite {
     Unzip,
     /// The openssl program.
     OpenSsl,
+    /// The ZooKeeper server, and a client that is not Java.
+    ZooKeeper,
 }
 
 impl Prerequisite {
@@ -43,6 +45,7 @@ impl Prerequisite {
         Self::Unzip,
         Self::Age,
         Self::OpenSsl,
+        Self::ZooKeeper,
     ];
 
     fn program(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Prerequisite {
             Self::Unzip => "unzip",
             Self::Age => "age",
             Self::OpenSsl => "openssl",
+            Self::ZooKeeper => "/usr/share/java/zookeeper.jar",
         }
     }
 
@@ -72,6 +76,7 @@ impl Prerequisite {
             Self::Unzip => &["unzip"],
             Self::Age => &["age"],
             Self::OpenSsl => &["openssl"],
+            Self::ZooKeeper => &["zookeeper", "python3-kazoo", "openjdk-17-jre-headless"],
         }
     }
 }

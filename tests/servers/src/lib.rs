@@ -18,6 +18,7 @@ mod redis;
 mod s3;
 mod sqlite;
 mod tools;
+mod zookeeper;
 
 pub use age::Age;
 pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
@@ -29,3 +30,4 @@ pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};
+pub use zookeeper::{ZooKeeper, ZooKeeperOptions};

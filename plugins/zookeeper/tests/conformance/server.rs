@@ -1,0 +1,192 @@
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use lockgate_conformance::{
+    Content, Contents, Disguise, Endpoint, Renaming, Selection, Server, Source, Writer,
+};
+use lockgate_servers::ZooKeeper;
+
+/// Largest node that a server takes: `jute.maxbuffer`, less what stands around the data.
+const NODE_BYTES_MAX: u64 = 1_048_000;
+
+/// One server.
+pub struct Tree {
+    pub server: ZooKeeper,
+}
+
+impl Tree {
+    /// Runs the client program.
+    fn client(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command(arguments).output().context("run python3")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the client failed at {arguments:?}: {}", said.trim());
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/client.py");
+        let ports = self.server.ports();
+        let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        // The system's own, which sees the packages of the system.
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(program).arg(hosts.join(",")).args(arguments);
+        command
+    }
+}
+
+impl Server for Tree {
+    fn source(&self) -> Source {
+        let port = self.server.ports().first().copied().unwrap_or_default();
+        let endpoint = Endpoint {
+            address: format!("127.0.0.1:{port}"),
+            settings: toml::Table::from_iter([("encryption".to_owned(), "off".into())]),
+        };
+        let (user, _password) = ZooKeeper::SUPER;
+        let account = toml::Table::from_iter([
+            ("principal".to_owned(), user.into()),
+            ("secret-command".to_owned(), vec!["echo", ZooKeeper::SUPER.1].into()),
+            ("reveal".to_owned(), true.into()),
+        ]);
+        let credentials = toml::Table::from_iter([("account".to_owned(), account.into())]);
+        let settings = toml::Table::from_iter([
+            ("credentials".to_owned(), credentials.into()),
+            ("parallel".to_owned(), 1.into()),
+        ]);
+        Source { endpoints: BTreeMap::from([("server".to_owned(), endpoint)]), settings }
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        self.client(&["clear"]).map(drop)
+    }
+
+    fn fill(&mut self, content: Content) -> Result<()> {
+        let number;
+        let arguments = match content {
+            Content::Usual => vec!["usual"],
+            Content::Odd => vec!["odd"],
+            Content::Huge { bytes } => {
+                number = bytes.min(NODE_BYTES_MAX).to_string();
+                vec!["huge", &number]
+            }
+            Content::Many { count } => {
+                number = count.to_string();
+                vec!["many", &number]
+            }
+            Content::Bulk { bytes } => {
+                number = bytes.to_string();
+                vec!["bulk", &number]
+            }
+        };
+        self.client(&arguments).map(drop)
+    }
+
+    fn contents(&mut self) -> Result<Contents> {
+        Ok(serde_json::from_str(&self.client(&["dump"])?)?)
+    }
+
+    fn selection(&self) -> Selection {
+        let objects = ["/app", "/app/settings", "/app/binary", "/app/nothing", "/app/empty"];
+        let guarded = ["/app/secret", "/app/secret/below", "/app/address"];
+        // The root is there in any case.
+        let locked = ["/", "/locked", "/locked/child"];
+        let objects = objects.into_iter().chain(guarded).chain(locked).map(str::to_owned).collect();
+        Selection { parts: vec!["tree/app".to_owned(), "tree/locked".to_owned()], objects }
+    }
+
+    fn renaming(&self) -> Renaming {
+        let (from, to) = ("/app", "/restored/from/backup");
+        let nodes = [
+            "",
+            "/settings",
+            "/binary",
+            "/nothing",
+            "/empty",
+            "/secret",
+            "/secret/below",
+            "/address",
+        ];
+        let object = |node: &str| (format!("{from}{node}"), format!("{to}{node}"));
+        Renaming {
+            parts: vec!["tree/app".to_owned()],
+            names: vec![(from.to_owned(), to.to_owned())],
+            objects: nodes.into_iter().map(object).collect(),
+        }
+    }
+
+    fn write(&mut self) -> Result<Box<dyn Writer>> {
+        let mut command = self.command(&["write"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("no output")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        ensure!(line == "ready\n", "the writer says {line:?}");
+        Ok(Box::new(Writing { child, output }))
+    }
+
+    fn check_invariant(&mut self) -> Result<()> {
+        self.client(&["invariant"]).map(drop)
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        self.server.kill(0)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.server.restart(0)
+    }
+
+    fn revoke(&mut self) -> Result<()> {
+        self.server.revoke_super()
+    }
+
+    fn disguise(&mut self) -> Result<Disguise> {
+        let answer = self.server.word(0, "srvr")?;
+        let version = answer.lines().next().unwrap_or_default().as_bytes().to_vec();
+        let other = String::from_utf8(version.clone())?.replacen(": 3.", ": 9.", 1).into_bytes();
+        Ok(Disguise::Replies(vec![(version, other)]))
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<String>> {
+        let answer = self.server.word(0, "mntr")?;
+        let value = |key: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(key));
+            line.map(|rest| rest.trim().to_owned()).with_context(|| format!("no {key} in {answer}"))
+        };
+        let mut left = Vec::new();
+        for key in ["zk_global_sessions", "zk_watch_count", "zk_ephemerals_count"] {
+            let count = value(key)?;
+            if count != "0" {
+                left.push(format!("{key}: {count}"));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// The client program, while it writes.
+struct Writing {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Writer for Writing {
+    fn stop(mut self: Box<Self>) -> Result<u64> {
+        drop(self.child.stdin.take());
+        let mut text = String::new();
+        self.output.read_to_string(&mut text)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the writer failed: {text}");
+        Ok(text.trim().parse()?)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
