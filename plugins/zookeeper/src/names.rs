@@ -189,9 +189,26 @@ impl Targets {
         }
     }
 
-    /// Whether anything has another name.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Where what is at `path` was when it was archived.
+    pub fn back(&self, path: &str) -> String {
+        if let Some(of) = path.strip_prefix(QUOTAS) {
+            return if of.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{QUOTAS}{}", self.back(of))
+            };
+        }
+        let fitting = self.0.iter().filter(|(_, to)| is_inside(path, to));
+        let Some((from, to)) = fitting.max_by_key(|(_, to)| to.len()) else {
+            return path.to_owned();
+        };
+        let rest =
+            if to == "/" { path } else { path.strip_prefix(to.as_str()).unwrap_or_default() };
+        match (from.as_str(), rest) {
+            (from, "" | "/") => from.to_owned(),
+            ("/", rest) => rest.to_owned(),
+            (from, rest) => format!("{from}{rest}"),
+        }
     }
 }
 
@@ -233,6 +250,12 @@ mod tests {
             "/zookeeper/quota/x/y/zookeeper_limits"
         );
         let all = targets(&[("/", "/old"), ("/b", "/b2")], &["/a", "/b"]).unwrap();
+        for path in ["/", "/a", "/a/c", "/b", "/b/c", "/zookeeper/quota", "/zookeeper/quota/b/c"] {
+            assert_eq!(
+                (one.back(&one.of(path)), all.back(&all.of(path))),
+                (path.to_owned(), path.to_owned())
+            );
+        }
         assert_eq!(
             (all.of("/"), all.of("/a/c"), all.of("/b/c")),
             ("/old".into(), "/old/a/c".into(), "/b2/c".into())

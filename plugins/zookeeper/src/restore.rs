@@ -1,6 +1,6 @@
 //! preview, begin, join, import, end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_plugin::net::Connection;
 use lockgate_plugin::{
@@ -20,7 +20,7 @@ use crate::reach;
 use crate::record::{self, Record};
 use crate::scope::{LIMITS, QUOTAS, SYSTEM, Scope, USAGE, child, name, parent};
 use crate::session::Session;
-use crate::tree::Tree;
+use crate::tree::{Node, Tree};
 
 /// A coordinator or a worker of a restore.
 #[derive(Debug)]
@@ -108,7 +108,9 @@ impl Restoring {
             let is_there = match (kind, session.stat(&target)?) {
                 (_, None) => false,
                 (PartKind::Tree, Some(_)) => true,
-                (PartKind::Root, Some(stat)) => stat.data_length > 0 || stat.aversion > 0,
+                (PartKind::Root, Some(stat)) => {
+                    stat.data_length > 0 || session.acl(&target)? != Acl::open()
+                }
                 (PartKind::Quota, Some(stat)) => stat.children > 0,
             };
             let action = match (kind, is_there) {
@@ -215,28 +217,23 @@ impl Restoring {
 
     fn live_fingerprint(&self, part: &Part) -> Result<String, Error> {
         let kind = PartKind::of(part)?;
-        let target = self.targets.of(names::node_of(part)?);
+        let from = names::node_of(part)?;
+        let target = self.targets.of(from);
         let mut session = reach::session(&self.config)?;
         let tree = match session.stat(&target)? {
             None => Tree::default(),
             Some(_) => capture(&mut session, &self.live_scope(part, &target)?, job::go_on)?.tree,
         };
         session.close();
+        // In the order of the archived names, which is another one for quotas of nodes that were renamed.
+        let counted = tree.below(&target).filter(|(path, _)| counts(kind, path));
+        let nodes: BTreeMap<String, &Node> =
+            counted.map(|(path, node)| (self.targets.back(path), node)).collect();
         let mut fingerprint = Fingerprint::new();
-        for (path, node) in tree.below(&target).filter(|(path, _)| counts(kind, path)) {
-            let relative = match kind {
-                PartKind::Root => "",
-                PartKind::Tree | PartKind::Quota => {
-                    path.strip_prefix(target.as_str()).unwrap_or(path)
-                }
-            };
-            record::add(
-                &mut fingerprint,
-                relative,
-                node.kind,
-                node.data.as_deref(),
-                tree.acl(node),
-            );
+        for (path, node) in nodes {
+            let relative = path.strip_prefix(from).unwrap_or(&path);
+            let acl = tree.acl(node);
+            record::add(&mut fingerprint, relative, node.kind, node.data.as_deref(), acl);
         }
         Ok(fingerprint.finish())
     }

@@ -8,7 +8,7 @@ use lockgate_plugin::Error as Told;
 use crate::error::{Code, Error};
 use crate::jute::{Reader, Writer};
 use crate::limits::REPLY_BYTES_MAX;
-use crate::message::{Event, Stat, of_path, op};
+use crate::message::{Acl, Event, Stat, of_path, op};
 
 /// A byte stream to the server.
 pub trait Stream: BufRead + Write {}
@@ -211,6 +211,17 @@ impl<S: Stream> Session<S> {
         }
         let mut body = reply.body(|| format!("look at {path}"))?;
         Stat::read(&mut body).map(Some)
+    }
+
+    /// The ACL of a node.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn acl(&mut self, path: &str) -> Result<Vec<Acl>, Error> {
+        let mut request = Writer::default();
+        request.text(path);
+        let reply = self.ask(op::GET_ACL, &request)?;
+        Acl::read(&mut reply.body(|| format!("read the ACL of {path}"))?)
     }
 
     /// Waits until this server has caught up with the ensemble's leader.
