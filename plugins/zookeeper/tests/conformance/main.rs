@@ -1,9 +1,10 @@
 //! The plugin against real ZooKeeper servers. What they hold is written and seen by kazoo, a client in Python.
 
+mod moment;
 mod server;
 
-use anyhow::{Context, Result};
-use lockgate_conformance::{Datastore, Role, Server};
+use anyhow::{Context, Result, ensure};
+use lockgate_conformance::{Content, Datastore, Disguise, Role, Server};
 use lockgate_servers::{ZooKeeper, ZooKeeperOptions};
 
 use crate::server::Tree;
@@ -31,4 +32,43 @@ impl Datastore for ZooKeepers {
         let options = ZooKeeperOptions { heap_mib: HEAP_MIB, ..ZooKeeperOptions::default() };
         Ok(Box::new(Tree { server: ZooKeeper::start_with(options)? }))
     }
+}
+
+#[test]
+fn the_servers_are_driven_as_the_suite_drives_them() -> Result<()> {
+    let mut source = ZooKeepers.start(Role::Source)?;
+    let mut target = ZooKeepers.start(Role::Target)?;
+    let empty = target.contents()?;
+    source.fill(Content::Usual)?;
+    let usual = source.contents()?;
+    for (key, _) in &source.renaming().objects {
+        ensure!(usual.contains_key(key), "{key}");
+    }
+    for key in source.selection().objects {
+        ensure!(usual.contains_key(&key), "{key}");
+    }
+    let writer = source.write()?;
+    ensure!(!source.leftovers()?.is_empty(), "the writer has a session");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    ensure!(writer.stop()? > 20);
+    source.check_invariant()?;
+    ensure!(source.contents()? != usual);
+    source.kill()?;
+    source.restart()?;
+    source.check_invariant()?;
+    ensure!(source.leftovers()?.is_empty(), "{:?}", source.leftovers()?);
+    source.clear()?;
+    ensure!(source.contents()? == empty);
+    let Disguise::Replies(replies) = source.disguise()? else { anyhow::bail!("no replies") };
+    ensure!(replies.iter().all(|(from, to)| from.len() == to.len() && from != to));
+    for content in [
+        Content::Odd,
+        Content::Huge { bytes: 9 << 20 },
+        Content::Many { count: 2000 },
+        Content::Bulk { bytes: 1 << 20 },
+    ] {
+        target.fill(content)?;
+    }
+    ensure!(target.contents()?.len() > 2500);
+    Ok(())
 }

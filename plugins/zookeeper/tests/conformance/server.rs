@@ -19,7 +19,7 @@ pub struct Tree {
 
 impl Tree {
     /// Runs the client program.
-    fn client(&self, arguments: &[&str]) -> Result<String> {
+    pub fn client(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command(arguments).output().context("run python3")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the client failed at {arguments:?}: {}", said.trim());
