@@ -3,6 +3,8 @@
 /// Largest answer of the server, in bytes. The server bounds what clients send (`jute.maxbuffer`, 1 MiB unless set), but not
 /// its own answers: the names of a node's children, and several nodes that are read at once.
 pub const REPLY_BYTES_MAX: usize = 64 << 20;
+/// Bytes that may come without anything being sent, before the server is told that the client is there.
+pub const PING_BYTES: usize = 256 << 10;
 /// Requests that are under way at once. The server takes 1000 of all clients together (`globalOutstandingLimit`).
 pub const WINDOW_REQUESTS: usize = 256;
 /// Answers between two looks at whether the run was cancelled.

@@ -60,23 +60,21 @@ impl<S: Stream> Loader<S> {
         Ok(&mut self.session)
     }
 
-    /// Puts another session in the place of this one, which the server may have given up while nothing was sent.
+    /// Sends what there is and puts another session in the place of this one, if the server has given it up because nothing was
+    /// sent for long. To be called after anything that may have taken long.
     ///
     /// # Errors
-    /// When there is none to be had.
+    /// What the server refused before, and when there is no other session to be had.
     pub fn revive(
         &mut self,
         open: impl FnOnce() -> Result<Session<S>, Error>,
     ) -> Result<(), Error> {
-        if self.under_way.is_empty() && self.session.ask(op::EXISTS, &of_path("/")).is_err() {
+        // These answers came in time, whatever became of the session since.
+        self.drain(0)?;
+        if self.session.ask(op::EXISTS, &of_path("/")).is_err() {
             self.session = open()?;
         }
-        Ok(())
-    }
-
-    /// Whether the next change goes into a new transaction.
-    pub fn is_between(&self) -> bool {
-        self.paths.is_empty()
+        self.send_batch()
     }
 
     /// Makes a node. Its parent must be there or be made before.

@@ -1,6 +1,7 @@
 //! preview, begin, join, import, end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 
 use lockgate_plugin::net::Connection;
 use lockgate_plugin::{
@@ -13,6 +14,7 @@ use crate::capture::capture;
 use crate::config::Config;
 use crate::error::{Error, listed};
 use crate::health;
+use crate::limits::{BATCH_BYTES, BATCH_CHANGES};
 use crate::load::Loader;
 use crate::message::{Acl, Kind};
 use crate::names::{self, PartKind, Targets};
@@ -181,24 +183,21 @@ impl Restoring {
             items: 0,
         };
         let mut input = archive::open(NODES.as_bytes())?;
+        let scope = part_scope(part)?;
         loop {
-            if import.loader.is_between() {
-                // The storage may have taken longer than the server waits.
-                import.loader.revive(|| reach::session(&self.config))?;
+            let records = chunk(&mut input)?;
+            if records.is_empty() {
+                break;
             }
-            let Some(record) = record::read(&mut input)? else { break };
-            if self.targets.of(&record.path) != target && kind == PartKind::Root {
-                return Err(Told::corrupt("the part of the root holds another node").into());
+            // The storage may have taken longer than the server waits.
+            import.loader.revive(|| reach::session(&self.config))?;
+            for record in records {
+                if !scope.covers(&record.path) {
+                    let text = format!("the part holds {}, which is not its own", record.path);
+                    return Err(Told::corrupt(text).into());
+                }
+                import.put(&self.targets.of(&record.path), &record)?;
             }
-            if !part_scope(part)?.covers(&record.path) {
-                return Err(Told::corrupt(format!(
-                    "the part holds {}, which is not its own",
-                    record.path
-                ))
-                .into());
-            }
-            let path = self.targets.of(&record.path);
-            import.put(&path, &record)?;
         }
         import.finish(kind, &target)
     }
@@ -237,6 +236,17 @@ impl Restoring {
         }
         Ok(fingerprint.finish())
     }
+}
+
+/// The next nodes of an archive, so many that the server can be talked to for a while without the storage.
+fn chunk(input: &mut impl BufRead) -> Result<Vec<Record>, Error> {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    while bytes < BATCH_BYTES && records.len() < BATCH_CHANGES {
+        let Some(record) = record::read(input)? else { break };
+        bytes += record.path.len() + record.data.as_ref().map_or(0, Vec::len);
+        records.push(record);
+    }
+    Ok(records)
 }
 
 /// One part that is being imported.

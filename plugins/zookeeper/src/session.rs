@@ -7,7 +7,7 @@ use lockgate_plugin::Error as Told;
 
 use crate::error::{Code, Error};
 use crate::jute::{Reader, Writer};
-use crate::limits::REPLY_BYTES_MAX;
+use crate::limits::{PING_BYTES, REPLY_BYTES_MAX};
 use crate::message::{Acl, Event, Stat, of_path, op};
 
 /// A byte stream to the server.
@@ -25,6 +25,8 @@ const XID_AUTH: i32 = -4;
 pub struct Session<S: Stream> {
     stream: S,
     next: i32,
+    /// Bytes that came since something was sent.
+    quiet: usize,
     is_usable: bool,
     /// Whether it has logged in with a name.
     has_account: bool,
@@ -95,7 +97,7 @@ impl<S: Stream> Session<S> {
     /// When the server does not answer in the protocol, or refuses the account.
     pub fn open(stream: S, timeout: i32, account: Option<&Account>) -> Result<Self, Error> {
         let mut session =
-            Self { stream, next: 1, is_usable: false, has_account: account.is_some() };
+            Self { stream, next: 1, quiet: 0, is_usable: false, has_account: account.is_some() };
         let mut request = Writer::default();
         request.int(0).long(0).int(timeout).long(0).buffer(Some(&[0; 16])).boolean(false);
         session.write_frame(&request.0)?;
@@ -149,6 +151,7 @@ impl<S: Stream> Session<S> {
         let length = 8 + body.0.len();
         let length = i32::try_from(length).map_err(|_| Told::other("a request is too large"))?;
         header.int(length).int(xid).int(operation);
+        self.quiet = 0;
         let sent = self.stream.write_all(&header.0).and_then(|()| self.stream.write_all(&body.0));
         sent.map_err(|error| self.lost(error.into()))
     }
@@ -288,8 +291,27 @@ impl<S: Stream> Session<S> {
         }
         // Grows with what really comes.
         let mut frame = Vec::new();
-        (&mut self.stream).take(length as u64).read_to_end(&mut frame)?;
-        if frame.len() < length { Err(closed()) } else { Ok(frame) }
+        while frame.len() < length {
+            let before = frame.len();
+            let piece = (length - before).min(PING_BYTES);
+            (&mut self.stream).take(piece as u64).read_to_end(&mut frame)?;
+            let count = frame.len() - before;
+            if count < piece {
+                return Err(closed());
+            }
+            self.listen_on(count)?;
+        }
+        Ok(frame)
+    }
+
+    /// A client that only listens, because much is coming or the line is slow, would be taken for dead.
+    fn listen_on(&mut self, count: usize) -> Result<(), Error> {
+        self.quiet += count;
+        if self.quiet >= PING_BYTES && self.is_usable {
+            self.send_as(XID_PING, op::PING, &Writer::default())?;
+            self.stream.flush()?;
+        }
+        Ok(())
     }
 
     fn read_all(&mut self, mut into: &mut [u8]) -> Result<(), Error> {

@@ -137,7 +137,7 @@ fn what_one_transaction_changes_is_never_seen_half() -> Result<()> {
     );
     ensure!(ephemerals > 0, "no ephemeral node was met in {written} changes");
     ensure!(check(&read(port)?)? == written);
-    ensure!(tree.leftovers()?.is_empty());
+    ensure!(tree.left()?.is_empty(), "{:?}", tree.left()?);
     Ok(())
 }
 

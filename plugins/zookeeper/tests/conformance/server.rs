@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lockgate_conformance::{
@@ -11,6 +12,9 @@ use lockgate_servers::ZooKeeper;
 
 /// Largest node that a server takes: `jute.maxbuffer`, less what stands around the data.
 const NODE_BYTES_MAX: u64 = 1_048_000;
+
+/// Twice the timeout of a session of the plugin.
+const SESSION_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// One server.
 pub struct Tree {
@@ -24,6 +28,20 @@ impl Tree {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the client failed at {arguments:?}: {}", said.trim());
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Sessions, watches and ephemeral nodes on the server now.
+    pub fn left(&self) -> Result<Vec<String>> {
+        let answer = self.server.word(0, "mntr")?;
+        let mut left = Vec::new();
+        for key in ["zk_global_sessions", "zk_watch_count", "zk_ephemerals_count"] {
+            let line = answer.lines().find_map(|line| line.strip_prefix(key));
+            let count = line.with_context(|| format!("no {key} in {answer}"))?.trim();
+            if count != "0" {
+                left.push(format!("{key}: {count}"));
+            }
+        }
+        Ok(left)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -150,19 +168,15 @@ impl Server for Tree {
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
-        let answer = self.server.word(0, "mntr")?;
-        let value = |key: &str| {
-            let line = answer.lines().find_map(|line| line.strip_prefix(key));
-            line.map(|rest| rest.trim().to_owned()).with_context(|| format!("no {key} in {answer}"))
-        };
-        let mut left = Vec::new();
-        for key in ["zk_global_sessions", "zk_watch_count", "zk_ephemerals_count"] {
-            let count = value(key)?;
-            if count != "0" {
-                left.push(format!("{key}: {count}"));
+        // A session that was not closed, because its run was cut off, is forgotten after its timeout.
+        let deadline = Instant::now() + SESSION_TIME_MAX;
+        loop {
+            let left = self.left()?;
+            if left.is_empty() || Instant::now() > deadline {
+                return Ok(left);
             }
+            std::thread::sleep(Duration::from_millis(200));
         }
-        Ok(left)
     }
 }
 
