@@ -7,7 +7,8 @@ use std::process::Command;
 
 use lockgate_servers::{
     ACCOUNTS, Age, Elasticsearch, Etcd, EtcdOptions, EtcdRelease, KeyKind, MariaDb, MariaDbOptions,
-    OpenSsl, Redis, RedisCluster, RedisOptions, S3Server, SearchProduct, Sqlite, restic,
+    OpenSsl, Redis, RedisCluster, RedisOptions, S3Server, SearchProduct, Sqlite, ZooKeeper,
+    ZooKeeperOptions, restic,
 };
 
 fn is_running(pid: u32) -> bool {
@@ -196,4 +197,20 @@ fn openssl_makes_keys_and_age_opens_what_it_sealed() {
     sealing.args(["-r", &age.recipient, "-o"]).args([path("sealed"), path("a.key")]);
     assert!(sealing.status().unwrap().success());
     assert_eq!(age.open(&path("sealed")).unwrap(), std::fs::read(path("a.key")).unwrap());
+}
+
+#[test]
+fn an_ensemble_elects_a_leader_loses_it_and_is_gone_afterwards() {
+    let options = ZooKeeperOptions { members: 3, ..ZooKeeperOptions::default() };
+    let mut ensemble = ZooKeeper::start_with(options).unwrap();
+    let modes: Vec<String> = (0..3).map(|number| ensemble.mode(number).unwrap()).collect();
+    assert_eq!(modes.iter().filter(|mode| *mode == "leader").count(), 1, "{modes:?}");
+    let leader = modes.iter().position(|mode| mode == "leader").unwrap();
+    ensemble.kill(leader).unwrap();
+    assert!(ensemble.mode(leader).is_err());
+    ensemble.restart(leader).unwrap();
+    assert!(ensemble.word(leader, "ruok").unwrap() == "imok" && ensemble.ports().len() == 3);
+    let pids = ensemble.pids();
+    drop(ensemble);
+    assert!(pids.len() == 3 && !pids.into_iter().any(is_running));
 }
