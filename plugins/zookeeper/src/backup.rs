@@ -18,9 +18,6 @@ use crate::survey::{Survey, survey};
 
 /// The entry that holds the nodes of a part.
 pub const NODES: &str = "nodes.jsonl";
-/// Attribute of a plan: how many instances may export it.
-const WORKERS_MAX: &str = "workers-max";
-
 /// A coordinator or a worker of a backup.
 #[derive(Debug)]
 pub struct Saving {
@@ -73,7 +70,7 @@ impl Backup for Saving {
         }
         if config.moment == Scale::Tree {
             // Several could not be made to see the same transaction.
-            plan = plan.with_attribute(WORKERS_MAX, "1");
+            plan = plan.with_workers_max(1);
         }
         let findings = findings(&config, &surveyed);
         Ok((Self { config, moment: None, next: 0, findings }, plan))

@@ -38,6 +38,11 @@ fn age() -> Result<Age> {
     Ok(MADE.get_or_init(|| (folder, age)).1.clone())
 }
 
+#[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&Certificates)
+}
+
 impl Datastore for Certificates {
     fn plugin(&self) -> &str {
         "certificates"

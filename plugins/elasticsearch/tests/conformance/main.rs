@@ -49,6 +49,16 @@ impl Datastore for Search {
     }
 }
 
+#[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&Search(SearchProduct::OpenSearch))
+}
+
+#[test]
+fn it_conforms_to_elasticsearch() -> Result<()> {
+    lockgate_conformance::check(&Search(SearchProduct::Elasticsearch))
+}
+
 struct Running {
     server: Elasticsearch,
     secret: NamedTempFile,

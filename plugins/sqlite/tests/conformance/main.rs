@@ -63,6 +63,11 @@ fn the_driver_fills_reads_and_troubles_a_folder() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&Databases)
+}
+
 impl Datastore for Databases {
     fn plugin(&self) -> &str {
         "sqlite"

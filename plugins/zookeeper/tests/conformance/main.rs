@@ -35,6 +35,11 @@ impl Datastore for ZooKeepers {
 }
 
 #[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&ZooKeepers)
+}
+
+#[test]
 fn the_servers_are_driven_as_the_suite_drives_them() -> Result<()> {
     let mut source = ZooKeepers.start(Role::Source)?;
     let mut target = ZooKeepers.start(Role::Target)?;
