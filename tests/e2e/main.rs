@@ -2,6 +2,7 @@
 
 mod audit;
 mod certificates;
+mod conformance;
 mod folders;
 mod health;
 mod http;

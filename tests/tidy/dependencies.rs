@@ -7,8 +7,10 @@ use serde_json::Value;
 use crate::top;
 
 /// Our crates in the host, and which of ours each may name. Everything points down this list.
-const MAY_NAME: [(&str, &[&str]); 7] = [
+const MAY_NAME: [(&str, &[&str]); 8] = [
     ("lockgate-types", &[]),
+    // It knows lockgate from the outside only.
+    ("lockgate-conformance", &[]),
     ("lockgate-trust", &["lockgate-types"]),
     ("lockgate-storage", &["lockgate-types"]),
     ("lockgate-sandbox", &["lockgate-trust", "lockgate-types"]),
@@ -23,7 +25,10 @@ const MAY_NAME: [(&str, &[&str]); 7] = [
             "lockgate-types",
         ],
     ),
-    ("lockgate-cli", &["lockgate-engine", "lockgate-repository", "lockgate-types"]),
+    (
+        "lockgate-cli",
+        &["lockgate-conformance", "lockgate-engine", "lockgate-repository", "lockgate-types"],
+    ),
 ];
 
 /// Crates of others that only some of ours may name: what is replaceable stays in one place.
@@ -41,7 +46,16 @@ const RESERVED: [(&str, &[&str]); 14] = [
     ("tokio-rustls", &["lockgate-sandbox"]),
     ("ring", &["lockgate-repository", "lockgate-sandbox", "lockgate-trust"]),
     ("clap", &["lockgate-build", "lockgate-cli"]),
-    ("anyhow", &["lockgate-build", "lockgate-cli", "lockgate-servers", "lockgate-tests"]),
+    (
+        "anyhow",
+        &[
+            "lockgate-build",
+            "lockgate-cli",
+            "lockgate-conformance",
+            "lockgate-servers",
+            "lockgate-tests",
+        ],
+    ),
 ];
 
 /// For each of our crates, what it names in its normal dependencies.

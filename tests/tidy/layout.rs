@@ -4,14 +4,43 @@ use std::path::Path;
 
 use crate::{read, top, tracked};
 
+/// What the document of every plugin says, in this order.
+const HEADINGS: [&str; 10] = [
+    "Configuration",
+    "Permissions on the server",
+    "What is saved",
+    "What is not saved",
+    "Consistency",
+    "Restore",
+    "Limits",
+    "Servers",
+    "Figures",
+    "Sources",
+];
+
 #[test]
 fn every_plugin_has_the_same_shape() {
     let plugins = std::fs::read_dir(top().join("plugins")).expect("plugins exist");
     for plugin in plugins {
         let folder = plugin.expect("the folder is readable").path();
-        for name in ["Cargo.toml", "plugin.toml", "README.md", "src/lib.rs"] {
+        for name in ["Cargo.toml", "plugin.toml", "src/lib.rs", "tests/conformance/main.rs"] {
             assert!(folder.join(name).is_file(), "{} has no {name}", folder.display());
         }
+    }
+}
+
+#[test]
+fn every_plugin_has_its_document_with_the_same_headings() {
+    let plugins = std::fs::read_dir(top().join("plugins")).expect("plugins exist");
+    for plugin in plugins {
+        let name = plugin.expect("the folder is readable").file_name();
+        let name = name.to_string_lossy();
+        let text = read(Path::new(&format!("docs/plugins/{name}.md"))).unwrap_or_default();
+        assert!(text.starts_with(&format!("# {name}\n")), "docs/plugins/{name}.md is not there");
+        let headings: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(headings, HEADINGS, "docs/plugins/{name}.md");
+        assert!(text.contains("[sources."), "docs/plugins/{name}.md shows no source");
     }
 }
 

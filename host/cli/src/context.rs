@@ -131,6 +131,11 @@ impl Context {
         names.iter().map(|name| self.source(name).map(owned)).collect()
     }
 
+    /// Where compiled plugins are kept.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.cache.clone().unwrap_or_else(cache_folder)
+    }
+
     /// What runs plugins here.
     pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
         let program = env::current_exe()
@@ -140,7 +145,7 @@ impl Context {
             runtime: self.runtime.handle().clone(),
             plugins: self.plugin_folder(&program),
             trust: Trust::open(self.lock_file(), self.configuration.trust.policy())?,
-            cache: self.cache.clone().unwrap_or_else(cache_folder).join("code"),
+            cache: self.cache_folder().join("code"),
             worker: WorkerCommand {
                 program,
                 arguments: vec![crate::WORKER.into()],

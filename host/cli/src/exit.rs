@@ -45,11 +45,12 @@ pub const NOT_CONTAINED: Exit =
 pub const UNTRUSTED: Exit =
     exit(23, "the plugin is not the one that was locked, or its signatures do not suffice");
 pub const CRITICAL: Exit = exit(24, "a plugin found something critical in a datastore");
+pub const NOT_CONFORMING: Exit = exit(25, "the plugin failed a case of the conformance suite");
 pub const INTERRUPTED: Exit = exit(130, "stopped by the operator");
 
 /// All of them, for the documentation.
 #[cfg(test)]
-const ALL: [Exit; 20] = [
+const ALL: [Exit; 21] = [
     OK,
     FAILED,
     USAGE,
@@ -69,6 +70,7 @@ const ALL: [Exit; 20] = [
     NOT_CONTAINED,
     UNTRUSTED,
     CRITICAL,
+    NOT_CONFORMING,
     INTERRUPTED,
 ];
 

@@ -40,4 +40,6 @@ pub use lock::LockGuard;
 pub use open::{InitOptions, Repository};
 pub use prune::{PruneLimit, PruneOptions, PruneProgress, PruneReport};
 pub use read::{ContentReader, Reader, Walk};
-pub use write::{SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer};
+pub use write::{
+    SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer, WriterCanceller,
+};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use serde::Deserialize;
 
 /// A kind of datastore, as the suite drives it.
 pub trait Datastore {
@@ -148,7 +149,8 @@ pub enum Content {
 pub type Contents = BTreeMap<String, String>;
 
 /// How lockgate reaches a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Source {
     /// Endpoints by the names of the plugin's `plugin.toml`.
     pub endpoints: BTreeMap<String, Endpoint>,
@@ -157,7 +159,8 @@ pub struct Source {
 }
 
 /// A server's address. The suite puts a proxy in between when a case asks for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Endpoint {
     /// `127.0.0.1:PORT`.
     pub address: String,
@@ -166,7 +169,8 @@ pub struct Endpoint {
 }
 
 /// Some parts, and what they hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Selection {
     /// Ids of parts.
     pub parts: Vec<String>,
@@ -175,7 +179,8 @@ pub struct Selection {
 }
 
 /// Other names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Renaming {
     /// Ids of the parts to restore; empty for all.
     pub parts: Vec<String>,

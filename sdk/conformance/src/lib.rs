@@ -7,6 +7,7 @@ mod cases;
 pub mod command;
 mod contents;
 mod datastore;
+mod driver;
 mod middle;
 pub mod proxy;
 pub mod random;
@@ -15,11 +16,14 @@ pub mod running;
 mod scale;
 mod setup;
 mod suite;
+mod table;
 mod trial;
 
 pub use datastore::{
     Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server, Source,
     Writer,
 };
+pub use driver::Driver;
 pub use report::{CaseReport, Report, Verdict};
 pub use suite::{Options, check, run};
+pub use table::{read_reports, table};

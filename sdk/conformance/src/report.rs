@@ -105,6 +105,15 @@ impl Report {
 }
 
 impl CaseReport {
+    /// The figure that says most of a case, for a table.
+    pub(crate) fn main_figure(&self) -> Option<String> {
+        let (value, unit, divisor) = MAIN_FIGURES
+            .iter()
+            .find_map(|(name, unit, divisor)| Some((self.figures.get(*name)?, unit, divisor)))?;
+        let value = value / divisor;
+        Some(if value < 10.0 { format!("{value:.2} {unit}") } else { format!("{value:.0} {unit}") })
+    }
+
     /// One case as a person reads it: a line, and the reason below it when there is one.
     #[must_use]
     pub fn text(&self) -> String {
@@ -125,6 +134,13 @@ impl CaseReport {
         text
     }
 }
+
+/// Figures that a table shows, with what they are measured in behind.
+const MAIN_FIGURES: [(&str, &str, f64); 3] = [
+    ("second-percent", "%", 1.0),
+    ("on-the-way-bytes", "MiB on the way", 1048576.0),
+    ("changes", "changes", 1.0),
+];
 
 /// A figure by its name's ending: bytes are shown in MiB, everything else as it is.
 fn figure((name, value): (&String, &f64)) -> String {

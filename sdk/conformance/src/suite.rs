@@ -34,6 +34,23 @@ pub struct Options<'a> {
     pub should_stop: &'a dyn Fn() -> bool,
 }
 
+impl Options<'_> {
+    /// The `lockgate` and the plugins that are built beside the running test; none of the cases for all.
+    ///
+    /// # Errors
+    /// When they are not built.
+    pub fn of_tests(plugin: &str, cases: &[&str]) -> Result<Self> {
+        Ok(Self {
+            program: command::program()?,
+            component: command::plugins()?.join(format!("{plugin}.wasm")),
+            cache: command::shared_cache(),
+            cases: cases.iter().map(|case| (*case).to_owned()).collect(),
+            on_case: &|_| (),
+            should_stop: &|| false,
+        })
+    }
+}
+
 /// Runs all cases, or those that `CONFORMANCE_CASE` names (with commas between), with the `lockgate` and the plugins that are built beside the
 /// running test (`LOCKGATE_PROGRAM` and `LOCKGATE_PLUGINS` name others). Prints the report, and writes it as JSON and text into
 /// the folder that `LOCKGATE_CONFORMANCE_REPORTS` names, else into `conformance` in cargo's target folder.
@@ -41,23 +58,16 @@ pub struct Options<'a> {
 /// # Errors
 /// The cases that failed, or why nothing could be run.
 pub fn check(datastore: &dyn Datastore) -> Result<()> {
-    let program = command::program()?;
     let only = std::env::var(CASE_VARIABLE).unwrap_or_default();
-    let words = only.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let cases: Vec<String> = words.map(str::to_owned).collect();
-    let is_whole = cases.is_empty();
+    let cases: Vec<&str> = only.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     let options = Options {
-        component: command::plugins()?.join(format!("{}.wasm", datastore.plugin())),
-        cache: command::shared_cache(),
-        cases,
         // While it runs, so that it can be watched; libtest shows it when a case fails.
         on_case: &|case| print!("{}", case.text()),
-        should_stop: &|| false,
-        program,
+        ..Options::of_tests(datastore.plugin(), &cases)?
     };
     let report = run(datastore, &options)?;
     println!("{}", report.text());
-    if is_whole {
+    if cases.is_empty() {
         report.write(&reports_folder()?)?;
     }
     let failed: Vec<&str> = report.failed().map(|case| case.name.as_str()).collect();

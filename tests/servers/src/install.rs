@@ -30,6 +30,8 @@ pub enum Prerequisite {
     OpenSsl,
     /// The ZooKeeper server, and a client that is not Java.
     ZooKeeper,
+    /// Python, for drivers of the conformance suite.
+    Python,
 }
 
 impl Prerequisite {
@@ -46,6 +48,7 @@ impl Prerequisite {
         Self::Age,
         Self::OpenSsl,
         Self::ZooKeeper,
+        Self::Python,
     ];
 
     fn program(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Prerequisite {
             Self::Age => "age",
             Self::OpenSsl => "openssl",
             Self::ZooKeeper => "/usr/share/java/zookeeper.jar",
+            Self::Python => "python3",
         }
     }
 
@@ -77,6 +81,7 @@ impl Prerequisite {
             Self::Age => &["age"],
             Self::OpenSsl => &["openssl"],
             Self::ZooKeeper => &["zookeeper", "python3-kazoo", "openjdk-17-jre-headless"],
+            Self::Python => &["python3"],
         }
     }
 }

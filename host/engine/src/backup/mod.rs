@@ -130,6 +130,9 @@ fn recorded(host: &Host, job: &BackupJob<'_>, run: &Arc<audit::Run>) -> Result<B
     let canceller = session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
     let writer = Arc::new(host.runtime.block_on(job.repository.writer(job.write.clone()))?);
+    // A slow storage may have much to take in after the plugin has given everything.
+    let canceller = writer.canceller();
+    let storing = host.cancel.listen(move || canceller.cancel());
 
     let parent_id = parent.as_ref().map(|parent| parent.snapshot.id);
     let progress = Arc::new(Progress::default());
@@ -150,9 +153,13 @@ fn recorded(host: &Host, job: &BackupJob<'_>, run: &Arc<audit::Run>) -> Result<B
         Ok(exported) => finish(host, job, writer, exported, parent_id),
         Err(error) => Err(abort(host, writer, error)),
     };
-    drop(listening);
+    drop((listening, storing));
     let unused = session.unused();
     session.close();
+    let finished = finished.map_err(|error| match error.kind() {
+        ErrorKind::Interrupted => interrupted(),
+        _ => error,
+    });
     let (snapshot, manifest, written, findings) = finished?;
     let duration = started.elapsed();
     Ok(BackupReport { snapshot, manifest, written, findings, unused, parent: parent_id, duration })

@@ -76,6 +76,8 @@ impl Writer {
         let lock = self.lock.as_ref();
         lock.ok_or_else(|| Error::new(ErrorKind::LockLost, "the run has no lock"))?
             .ensure_held()?;
+        // The last moment to stop: from here on there is a snapshot.
+        self.line.check()?;
         let mut snapshot = self.snapshot(draft, tree);
         let json = snapshot.print();
         snapshot.id = self.line.repository.save_file(FileKind::Snapshot, json).await?;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_types::{Digest, EntryPath};
+use tokio::sync::Notify;
 
 use super::budget::Budget;
 use super::counters::Counters;
@@ -32,6 +33,8 @@ pub(super) struct Line {
     pub(super) entries: Entries,
     pub(super) counters: Counters,
     failure: Failure,
+    /// Wakes the uploads when the run fails, so that they do not go on to their ends.
+    pub(super) failed: Notify,
     is_ending: AtomicBool,
 }
 
@@ -57,6 +60,7 @@ impl Line {
             entries,
             counters: Counters::default(),
             failure: Failure::default(),
+            failed: Notify::new(),
             is_ending: AtomicBool::new(false),
             repository,
             options,
@@ -68,6 +72,7 @@ impl Line {
     pub(super) fn fail(&self, error: Error) {
         self.failure.keep(error);
         self.budget.close();
+        self.failed.notify_one();
     }
 
     /// # Errors

@@ -33,4 +33,4 @@ pub use commit::SnapshotDraft;
 pub use counters::WriteProgress;
 pub use options::WriteOptions;
 pub use stream::StreamWriter;
-pub use writer::Writer;
+pub use writer::{Writer, WriterCanceller};

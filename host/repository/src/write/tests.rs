@@ -179,6 +179,28 @@ async fn a_run_that_is_aborted_or_dropped_is_not_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_stopped_while_a_slow_storage_takes_in_what_it_wrote() {
+    let url: StorageUrl = MEMORY.parse().unwrap();
+    // Everything would take half a minute.
+    let slow = StorageOptions::new().with("limit-upload-kib", "128");
+    let repository = repository_on(Storage::open(&url, &slow).unwrap()).await;
+    let writer = repository.writer(options()).await.unwrap();
+    write(&writer, "a", &content(3, 4_000_000), 1 << 20).unwrap();
+    let canceller = writer.canceller();
+    let start = std::time::Instant::now();
+    let stopped = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        canceller.cancel();
+    });
+    let error = writer.commit(SnapshotDraft::default()).await.unwrap_err();
+    stopped.await.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    assert!(repository.snapshots().await.unwrap().is_empty());
+    assert!(repository.list_files(FileKind::Lock).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_failed_put_is_the_error_of_all_that_follows() {
     let faults = Faults::new();
     let url: StorageUrl = MEMORY.parse().unwrap();

@@ -37,6 +37,7 @@ pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>)
                 None => is_open = false,
             },
             Some(done) = uploads.running.join_next() => uploads.end(done),
+            () = uploads.line.failed.notified() => {}
         }
         if uploads.line.has_failed() {
             // Nobody will refer to what is on its way.

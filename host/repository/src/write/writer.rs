@@ -34,6 +34,17 @@ pub struct Writer {
     uploads: Option<tokio::task::JoinHandle<Vec<Digest>>>,
 }
 
+/// Stops a run from elsewhere, as long as its snapshot is not written.
+#[derive(Clone)]
+pub struct WriterCanceller(Arc<Line>);
+
+impl WriterCanceller {
+    /// Makes everything that the run still does fail as `Cancelled`, uploads that are under way included.
+    pub fn cancel(&self) {
+        self.0.fail(cancelled());
+    }
+}
+
 impl Repository {
     /// Begins a run: takes a shared lock, loads the index, starts the threads and the uploads.
     ///
@@ -106,6 +117,12 @@ impl Writer {
     #[must_use]
     pub fn contains(&self, content: &[Digest]) -> bool {
         content.iter().all(|id| self.line.known.contains(BlobKind::Data, id))
+    }
+
+    /// Stops the run from another thread, also while it waits.
+    #[must_use]
+    pub fn canceller(&self) -> WriterCanceller {
+        WriterCanceller(Arc::clone(&self.line))
     }
 
     /// What has been done so far.

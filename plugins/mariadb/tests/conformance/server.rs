@@ -21,10 +21,11 @@ const OWN_USERS: &str = "'root', 'mariadb.sys', 'mysql', 'PUBLIC', 'backup'";
 pub struct Account {
     server: MariaDb,
     folder: TempDir,
+    config: toml::Table,
 }
 
 impl Account {
-    pub fn open() -> Result<Self> {
+    pub fn open(config: toml::Table) -> Result<Self> {
         let server = MariaDb::start()?;
         server.sql(&format!(
             "CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}';
@@ -32,7 +33,7 @@ impl Account {
         ))?;
         let folder = TempDir::new()?;
         fs::write(folder.path().join("secret"), PASSWORD)?;
-        Ok(Self { server, folder })
+        Ok(Self { server, folder, config })
     }
 
     /// First columns of a query.
@@ -71,12 +72,14 @@ impl Server for Account {
             settings: toml::Table::from_iter([("encryption".to_owned(), "off".into())]),
         };
         let secret = self.folder.path().join("secret").display().to_string();
-        let settings = toml::toml! {
+        let mut settings = toml::toml! {
             parallel = 2
-            credentials.account = { principal = "backup", secret-file = "" }
+            credentials.account = { principal = "backup" }
         };
-        let mut settings = settings;
-        settings["credentials"]["account"]["secret-file"] = secret.into();
+        settings["credentials"]["account"]
+            .as_table_mut()
+            .map(|account| account.insert("secret-file".to_owned(), secret.into()));
+        settings.insert("config".to_owned(), self.config.clone().into());
         Source { endpoints: BTreeMap::from([("server".to_owned(), endpoint)]), settings }
     }
 

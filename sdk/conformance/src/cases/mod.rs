@@ -15,7 +15,6 @@ use crate::trial::Trial;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// What it shows, in one line.
-    #[expect(dead_code, reason = "soon")]
     pub(crate) shows: &'static str,
     pub(crate) run: fn(&mut Trial<'_>) -> Result<Verdict>,
     pub(crate) spoils: Spoils,

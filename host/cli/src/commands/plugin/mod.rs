@@ -3,6 +3,7 @@
 mod accept;
 mod inspect;
 mod keys;
+mod test;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    /// Hold a plugin against its real datastore with the conformance suite
+    Test(test::Arguments),
     /// Check the signatures of a component, offline
     Verify {
         /// Name or path
@@ -91,5 +94,6 @@ pub fn run(context: &Context, command: &Command) -> Result<Exit> {
         Command::Keygen { file } => keys::keygen(context, file),
         Command::Sign { plugin, key } => keys::sign(context, &host, plugin, key),
         Command::Verify { plugin, keys } => keys::verify(context, &host, plugin, keys),
+        Command::Test(arguments) => test::run(context, &host, arguments),
     }
 }

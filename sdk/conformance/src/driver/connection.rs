@@ -1,0 +1,123 @@
+//! The lines to and from a driver.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::Value;
+
+use super::message::{Answer, Question};
+
+/// Longest line of an answer, in bytes: the contents of a full store, an object a line of it.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+/// Time for one answer; starting a server or filling it can take some.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
+/// Time to end by itself when nobody asks any more.
+const END_TIME_MAX: Duration = Duration::from_secs(10);
+/// Names another time for one answer, in seconds.
+const ANSWER_TIME_VARIABLE: &str = "LOCKGATE_DRIVER_SECONDS";
+
+/// A running driver.
+#[derive(Debug)]
+pub(super) struct Connection {
+    child: Child,
+    /// Its end tells the driver to stop its servers and end.
+    input: Option<ChildStdin>,
+    lines: Receiver<Result<String>>,
+    answer_time: Duration,
+}
+
+impl Connection {
+    pub(super) fn open(program: &OsString, arguments: &[OsString]) -> Result<Self> {
+        let shown = program.to_string_lossy().into_owned();
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("start the driver {shown}"))?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().context("the driver has no output")?;
+        // One line waits at most: a driver that chatters is not listened to.
+        let (sender, lines) = sync_channel(1);
+        let name = std::thread::Builder::new().name("driver".to_owned());
+        name.spawn(move || {
+            let mut reader = BufReader::new(output);
+            loop {
+                let line = read_line(&mut reader);
+                let is_over = !matches!(line, Ok(Some(_)));
+                let line = line.and_then(|line| line.context("the driver ended"));
+                if sender.send(line).is_err() || is_over {
+                    return;
+                }
+            }
+        })?;
+        let seconds = std::env::var(ANSWER_TIME_VARIABLE).ok().and_then(|text| text.parse().ok());
+        let answer_time = seconds.map_or(ANSWER_TIME_MAX, Duration::from_secs);
+        Ok(Self { child, input, lines, answer_time })
+    }
+
+    /// Asks and waits for the answer.
+    pub(super) fn ask(&mut self, question: &Question) -> Result<Value> {
+        let answer = self.exchange(question);
+        answer.with_context(|| format!("the driver, asked to {}", question.verb))
+    }
+
+    fn exchange(&mut self, question: &Question) -> Result<Value> {
+        let line = serde_json::to_string(question)? + "\n";
+        let input = self.input.as_mut().context("it was given up before")?;
+        input.write_all(line.as_bytes()).context("it takes no questions any more")?;
+        input.flush()?;
+        let line = match self.lines.recv_timeout(self.answer_time) {
+            Ok(line) => line?,
+            Err(RecvTimeoutError::Disconnected) => bail!("it ended"),
+            Err(RecvTimeoutError::Timeout) => {
+                // What it says later would be taken for the answer to another question.
+                self.end(Duration::ZERO);
+                bail!("it did not answer within {:?} and was stopped", self.answer_time);
+            }
+        };
+        match serde_json::from_str(&line) {
+            Ok(Answer::Ok(value)) => Ok(value),
+            Ok(Answer::Error(text)) => Err(anyhow!(text)),
+            Err(error) => {
+                let start: String = line.chars().take(100).collect();
+                bail!(
+                    "its answer {start:?} is neither {{\"ok\": ...}} nor {{\"error\": \"...\"}}: {error}"
+                )
+            }
+        }
+    }
+
+    /// Closes its input, waits, and kills it when it does not end.
+    fn end(&mut self, patience: Duration) {
+        self.input = None;
+        let start = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Both fail when it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end(END_TIME_MAX);
+    }
+}
+
+/// The next line; none at the end.
+fn read_line(reader: &mut BufReader<ChildStdout>) -> Result<Option<String>> {
+    let mut line = Vec::new();
+    reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(String::from_utf8(line).context("the driver's line is not UTF-8")?)),
+        Some(_) if line.len() as u64 == LINE_BYTES_MAX => {
+            bail!("the driver's line is longer than {} MiB", LINE_BYTES_MAX >> 20)
+        }
+        Some(_) => bail!("the driver ended in the middle of a line"),
+    }
+}
