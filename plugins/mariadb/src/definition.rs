@@ -7,10 +7,10 @@ use lockgate_plugin::Entry;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::hash::Hasher;
 use crate::host::Host;
 use crate::limits::DEFINITIONS_BYTES_MAX;
 use crate::names::quote_name;
+use lockgate_plugin::Hasher;
 
 /// What a session must have set while the definition is run, because the server keeps it with the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,6 @@ pub mod wire;
 mod catalog;
 mod definition;
 mod encode;
-mod hash;
 mod load;
 mod lock;
 mod names;

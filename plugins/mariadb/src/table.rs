@@ -136,7 +136,7 @@ impl Shape {
         let normal = definition::normal(&self.sql, table)
             .ok_or(Error::Protocol("the definition of a table is not that of the table"))?;
         let definitions = definition::sum(&self.triggers)?
-            .wrapping_add(crate::hash::Hasher::hash(normal.as_bytes()));
+            .wrapping_add(lockgate_plugin::Hasher::hash(normal.as_bytes()));
         Ok(format!("{}-{:032x}-{definitions:032x}", tally.rows, tally.sum))
     }
 }

@@ -20,6 +20,7 @@ pub mod path;
 mod component;
 mod error;
 mod fingerprint;
+mod hash;
 mod plugin;
 mod received;
 mod values;
@@ -46,6 +47,7 @@ pub use bindings::lockgate::datastore::{
 pub use component::Component;
 pub use error::{Context, Error, Result};
 pub use fingerprint::Fingerprint;
+pub use hash::Hasher;
 pub use plugin::{Backup, Plugin, Restore};
 pub use values::{attribute, attributes};
 

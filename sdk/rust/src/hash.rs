@@ -1,8 +1,8 @@
 //! SipHash-2-4 with 128 bits of output, as in J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF", and
-//! the 128-bit variant of the authors' reference implementation. The key is public: the hash guards against
-//! accidents, not against the server, which could send other rows as well.
+//! the 128-bit variant of the authors' reference implementation.
 
-/// Takes bytes and gives 128 bits.
+/// Takes bytes and gives 128 bits: for fingerprints that are sums over rows in any order, where [`crate::Fingerprint`] would
+/// be slow and wants an order. The key is public: the hash guards against accidents, not against a server that chooses rows.
 #[derive(Clone, Debug)]
 pub struct Hasher {
     state: [u64; 4],
