@@ -32,6 +32,8 @@ pub enum Prerequisite {
     ZooKeeper,
     /// Python, for drivers of the conformance suite.
     Python,
+    /// The PostgreSQL server and its clients.
+    PostgreSql,
 }
 
 impl Prerequisite {
@@ -49,6 +51,7 @@ impl Prerequisite {
         Self::OpenSsl,
         Self::ZooKeeper,
         Self::Python,
+        Self::PostgreSql,
     ];
 
     fn program(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Prerequisite {
             Self::OpenSsl => "openssl",
             Self::ZooKeeper => "/usr/share/java/zookeeper.jar",
             Self::Python => "python3",
+            Self::PostgreSql => "/usr/lib/postgresql/15/bin/postgres",
         }
     }
 
@@ -82,6 +86,7 @@ impl Prerequisite {
             Self::OpenSsl => &["openssl"],
             Self::ZooKeeper => &["zookeeper", "python3-kazoo", "openjdk-17-jre-headless"],
             Self::Python => &["python3"],
+            Self::PostgreSql => &["postgresql-15"],
         }
     }
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use lockgate_servers::{
     ACCOUNTS, Age, Elasticsearch, Etcd, EtcdOptions, EtcdRelease, KeyKind, MariaDb, MariaDbOptions,
-    OpenSsl, Redis, RedisCluster, RedisOptions, S3Server, SearchProduct, Sqlite, ZooKeeper,
-    ZooKeeperOptions, restic,
+    OpenSsl, PostgreSql, PostgreSqlOptions, Redis, RedisCluster, RedisOptions, S3Server,
+    SearchProduct, Sqlite, ZooKeeper, ZooKeeperOptions, restic,
 };
 
 fn is_running(pid: u32) -> bool {
@@ -147,6 +147,38 @@ fn a_redis_keeps_what_it_was_told_and_speaks_tls_only_when_asked() {
     assert!(!is_running(pid) && server.command(&["PING"]).is_err());
     server.restart().unwrap();
     assert_eq!(server.script("GET a\nGET \"\\x00b\"\n").unwrap(), "1\nc d\n");
+    let pid = server.pid();
+    drop(server);
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_postgresql_runs_statements_over_the_socket_and_users_come_over_tls() {
+    let options = PostgreSqlOptions { is_tls: true, ..PostgreSqlOptions::default() };
+    let mut server = PostgreSql::start_with(&options).unwrap();
+    server
+        .sql("postgres", "CREATE ROLE u LOGIN PASSWORD 'secret'; CREATE TABLE t (a int)")
+        .unwrap();
+    assert_eq!(server.sql("postgres", "SELECT 1, 'a'; SELECT 2").unwrap(), "1|a\n2\n");
+    assert!(server.sql("postgres", "SELECT nothing").unwrap_err().to_string().contains("nothing"));
+
+    let authority = server.ca_certificate.clone().unwrap();
+    let ask = |mode: &str| {
+        let mut client = server.client("psql");
+        client.env("PGHOST", "127.0.0.1").env("PGUSER", "u").env("PGPASSWORD", "secret");
+        client.env("PGSSLMODE", mode).env("PGSSLROOTCERT", &authority);
+        let question = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let output = client.args(["-XqAt", "-c", question, "postgres"]).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert_eq!(ask("verify-full").trim(), "t");
+    let plain = ask("disable");
+    assert!(plain.contains("no encryption"), "{plain}");
+
+    server.kill();
+    assert!(server.sql("postgres", "SELECT 1").is_err());
+    server.restart().unwrap();
+    assert_eq!(server.sql("postgres", "SELECT count(*) FROM t").unwrap(), "0\n");
     let pid = server.pid();
     drop(server);
     assert!(!is_running(pid));
