@@ -24,6 +24,11 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// PostgreSQL.
 struct Kind;
 
+#[test]
+fn it_conforms() -> Result<()> {
+    lockgate_conformance::check(&Kind)
+}
+
 struct Running {
     server: PostgreSql,
 }
