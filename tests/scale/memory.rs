@@ -1,50 +1,24 @@
 //! Resident memory of host and worker together, sampled while they run.
 
-use std::fs;
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use lockgate_tests::{Site, command};
+use lockgate_conformance::running::Running;
+use lockgate_tests::{Lockgate, Site, command};
 use serde_json::Value;
 
 use crate::scaled;
 
 /// Host and worker together, in MiB.
 const RESIDENT_MIB_MAX: u64 = 512;
-
-/// Resident memory of a process and its children, in KiB. A page that both map, as those of the program itself, is counted
-/// once (`Pss` in `proc(5)`).
-fn resident_kib(pid: u32) -> u64 {
-    let own = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = own.lines().find(|line| line.starts_with("Pss:"));
-    let kib = line
-        .and_then(|line| line.split_whitespace().nth(1))
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0);
-    let children =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let below = children
-        .split_whitespace()
-        .filter_map(|child| child.parse().ok())
-        .map(resident_kib)
-        .sum::<u64>();
-    kib + below
-}
+/// Time for one command at full size.
+const TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// Runs to the end and gives the highest memory that was seen, in MiB.
-fn peak_mib(lockgate: &lockgate_tests::Lockgate, arguments: &[&str]) -> Result<u64> {
-    let mut running = lockgate.start(arguments)?;
-    let mut peak = 0;
-    let status = loop {
-        if let Some(status) = running.try_wait()? {
-            break status;
-        }
-        peak = peak.max(resident_kib(running.id()));
-        sleep(Duration::from_millis(100));
-    };
-    ensure!(status.success(), "lockgate {}: {status}", arguments.join(" "));
-    Ok(peak / 1024)
+fn peak_mib(lockgate: &Lockgate, arguments: &[&str]) -> Result<u64> {
+    let ended = Running::start(lockgate, arguments)?.wait(TIME_MAX)?;
+    ensure!(ended.outcome.code == Some(0), "lockgate {}: {:?}", arguments.join(" "), ended.outcome);
+    Ok(ended.peak_memory >> 20)
 }
 
 fn bulk(site: &Site, count: u64, bytes: u64) -> Result<()> {

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 type Callback = Box<dyn Fn() + Send>;
 
 /// The operator's wish to stop, and who must hear of it.
@@ -10,6 +12,8 @@ pub struct Cancel(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     wished: AtomicBool,
+    /// Wakes who waits for something that may take long.
+    awake: Notify,
     callbacks: Mutex<Vec<(u64, Callback)>>,
 }
 
@@ -25,6 +29,7 @@ impl Cancel {
         if self.0.wished.swap(true, Ordering::SeqCst) {
             return;
         }
+        self.0.awake.notify_waiters();
         let callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
         callbacks.iter().for_each(|(_, callback)| callback());
     }
@@ -33,6 +38,20 @@ impl Cancel {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.wished.load(Ordering::SeqCst)
+    }
+
+    /// Waits for `work`; none as soon as the operator wishes to stop.
+    pub async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut awake = std::pin::pin!(self.0.awake.notified());
+        // Listens before it looks, so that no wish is missed in between.
+        awake.as_mut().enable();
+        if self.is_cancelled() {
+            return None;
+        }
+        tokio::select! {
+            () = awake => None,
+            done = work => Some(done),
+        }
     }
 
     /// Calls `callback` when the operator wishes to stop, at once if that has happened.
@@ -77,5 +96,18 @@ mod tests {
         assert_eq!(heard.load(Ordering::SeqCst), 1);
         let _late = cancel.listen(count(&heard));
         assert_eq!(heard.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_and_who_comes_late_does_not_wait() {
+        let cancel = Cancel::default();
+        assert_eq!(cancel.or_stop(async { 7 }).await, Some(7));
+        let stop = async {
+            tokio::task::yield_now().await;
+            cancel.cancel();
+        };
+        let forever = cancel.or_stop(std::future::pending::<()>());
+        assert_eq!(tokio::join!(forever, stop).0, None);
+        assert_eq!(cancel.or_stop(async { 7 }).await, None);
     }
 }

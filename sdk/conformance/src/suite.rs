@@ -51,9 +51,9 @@ impl Options<'_> {
     }
 }
 
-/// Runs all cases, or those that `CONFORMANCE_CASE` names (with commas between), with the `lockgate` and the plugins that are built beside the
-/// running test (`LOCKGATE_PROGRAM` and `LOCKGATE_PLUGINS` name others). Prints the report, and writes it as JSON and text into
-/// the folder that `LOCKGATE_CONFORMANCE_REPORTS` names, else into `conformance` in cargo's target folder.
+/// Runs all cases, or those that `CONFORMANCE_CASE` names (with commas between), with the `lockgate` and the plugins that are
+/// built beside the running test (`LOCKGATE_PROGRAM` and `LOCKGATE_PLUGINS` name others). Prints the report, and writes it as
+/// JSON and text into the folder that `LOCKGATE_CONFORMANCE_REPORTS` names, else into `conformance` in cargo's target folder.
 ///
 /// # Errors
 /// The cases that failed, or why nothing could be run.

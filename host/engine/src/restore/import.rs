@@ -5,7 +5,7 @@ use lockgate_sandbox::Instance;
 use lockgate_types::Part;
 
 use super::selection::SelectedPart;
-use super::source::PartSource;
+use super::source::{PartSource, Waiting};
 use super::{RestoredPart, Run};
 use crate::lanes::share;
 use crate::progress::{Event, planned};
@@ -90,9 +90,11 @@ impl Run<'_> {
         self.go_on()?;
         let selected = find(known, part)?;
         self.host.observer.event(&Event::PartStarted { part: &part.id });
+        let waiting =
+            Waiting { runtime: self.host.runtime.clone(), cancel: self.host.cancel.clone() };
         let mut source = PartSource::new(
             self.reader.clone(),
-            self.host.runtime.clone(),
+            waiting,
             self.selected.snapshot.tree,
             selected.folder.clone(),
             Arc::clone(&self.progress),

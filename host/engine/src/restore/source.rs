@@ -7,12 +7,32 @@ use lockgate_sandbox::{EntryReader, EntrySource, Extraction};
 use lockgate_types::{Digest, Entry, EntryPath, Failure};
 use tokio::runtime::Handle;
 
+use crate::Cancel;
 use crate::progress::Progress;
+
+/// Waits for the repository, which may be slow, as long as the operator does.
+#[derive(Clone)]
+pub(super) struct Waiting {
+    pub runtime: Handle,
+    pub cancel: Cancel,
+}
+
+impl Waiting {
+    fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, lockgate_repository::Error>>,
+    ) -> Result<T, Failure> {
+        match self.runtime.block_on(self.cancel.or_stop(work)) {
+            Some(done) => done.map_err(corrupt),
+            None => Err(Failure::Cancelled),
+        }
+    }
+}
 
 /// Gives the entries of one part from the repository.
 pub(super) struct PartSource {
     pub reader: Reader,
-    pub runtime: Handle,
+    pub waiting: Waiting,
     pub tree: Digest,
     /// Where the part is in the tree.
     pub folder: EntryPath,
@@ -35,12 +55,12 @@ const LISTED_NODES_MAX: usize = 20_000;
 impl PartSource {
     pub fn new(
         reader: Reader,
-        runtime: Handle,
+        waiting: Waiting,
         tree: Digest,
         folder: EntryPath,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { reader, runtime, tree, folder, progress, listing: None, listed: HashMap::new() }
+        Self { reader, waiting, tree, folder, progress, listing: None, listed: HashMap::new() }
     }
 
     fn inside(&self, path: &EntryPath) -> Result<EntryPath, Failure> {
@@ -52,7 +72,7 @@ impl PartSource {
             return Ok(node.clone());
         }
         let inside = self.inside(path)?;
-        let node = self.runtime.block_on(self.reader.node(&self.tree, &inside)).map_err(corrupt)?;
+        let node = self.waiting.wait(self.reader.node(&self.tree, &inside))?;
         node.ok_or_else(|| Failure::Other(format!("the part has no entry {path}")))
     }
 
@@ -91,9 +111,7 @@ impl EntrySource for PartSource {
         }
         let mut entries = Vec::new();
         while entries.len() < limit {
-            let Some((inside, node)) =
-                self.runtime.block_on(listing.walk.next()).map_err(corrupt)?
-            else {
+            let Some((inside, node)) = self.waiting.wait(listing.walk.next())? else {
                 break;
             };
             let Some(path) = inside.strip_prefix(&self.folder) else { continue };
@@ -115,7 +133,7 @@ impl EntrySource for PartSource {
         Ok(Box::new(PartReader {
             entry: node.to_entry(path.clone()),
             content,
-            runtime: self.runtime.clone(),
+            waiting: self.waiting.clone(),
             progress: Arc::clone(&self.progress),
         }))
     }
@@ -126,7 +144,7 @@ impl EntrySource for PartSource {
             files.push((self.node(&extraction.path)?, extraction.target, extraction.offset));
         }
         let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
-        let bytes = self.runtime.block_on(self.reader.extract_many(files)).map_err(corrupt)?;
+        let bytes = self.waiting.wait(self.reader.extract_many(files))?;
         self.progress.add_entries(count);
         self.progress.add_bytes(bytes);
         Ok(bytes)
@@ -136,7 +154,7 @@ impl EntrySource for PartSource {
 struct PartReader {
     entry: Entry,
     content: ContentReader,
-    runtime: Handle,
+    waiting: Waiting,
     progress: Arc<Progress>,
 }
 
@@ -146,7 +164,7 @@ impl EntryReader for PartReader {
     }
 
     fn read(&mut self, max: usize) -> Result<Bytes, Failure> {
-        let bytes = self.runtime.block_on(self.content.read(max)).map_err(corrupt)?;
+        let bytes = self.waiting.wait(self.content.read(max))?;
         self.progress.add_bytes(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         Ok(bytes)
     }

@@ -49,7 +49,8 @@ impl Account {
 
     fn users(&self) -> Result<Vec<String>> {
         self.names(&format!(
-            "SELECT CONCAT(QUOTE(User), IF(is_role = 'Y', '', CONCAT('@', QUOTE(Host)))) FROM mysql.user WHERE User NOT IN ({OWN_USERS}) ORDER BY is_role, 1"
+            "SELECT CONCAT(QUOTE(User), IF(is_role = 'Y', '', CONCAT('@', QUOTE(Host)))) FROM mysql.user WHERE User NOT IN ({OWN_USERS}) 
+             ORDER BY is_role, 1"
         ))
     }
 }
@@ -185,8 +186,10 @@ impl Server for Account {
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
         self.names(
-            "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST WHERE USER = 'backup';
-             SELECT CONCAT('table ', TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_NAME LIKE '%lockgate%'",
+            "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST
+               WHERE USER = 'backup';
+             SELECT CONCAT('table ', TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+               WHERE TABLE_NAME LIKE '%lockgate%'",
         )
     }
 }
@@ -225,9 +228,15 @@ impl Account {
     /// Triggers, routines and events.
     fn programs(&self, hex: &str, database: &str, contents: &mut Contents) -> Result<()> {
         let lines = self.names(&format!(
-            "SELECT CONCAT('trigger ', TRIGGER_NAME), HEX(CONCAT_WS('|', EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE, DEFINER)) FROM information_schema.TRIGGERS WHERE HEX(TRIGGER_SCHEMA) = '{hex}';
-             SELECT CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME), HEX(CONCAT_WS('|', DTD_IDENTIFIER, ROUTINE_DEFINITION, IS_DETERMINISTIC, SECURITY_TYPE, SQL_MODE, ROUTINE_COMMENT, DEFINER)) FROM information_schema.ROUTINES WHERE HEX(ROUTINE_SCHEMA) = '{hex}';
-             SELECT CONCAT('event ', EVENT_NAME), HEX(CONCAT_WS('|', EVENT_DEFINITION, EVENT_TYPE, INTERVAL_VALUE, INTERVAL_FIELD, STATUS, ON_COMPLETION, DEFINER)) FROM information_schema.EVENTS WHERE HEX(EVENT_SCHEMA) = '{hex}'"
+            "SELECT CONCAT('trigger ', TRIGGER_NAME),
+               HEX(CONCAT_WS('|', EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE, DEFINER))
+               FROM information_schema.TRIGGERS WHERE HEX(TRIGGER_SCHEMA) = '{hex}';
+             SELECT CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME),
+               HEX(CONCAT_WS('|', DTD_IDENTIFIER, ROUTINE_DEFINITION, IS_DETERMINISTIC, SECURITY_TYPE, SQL_MODE, ROUTINE_COMMENT, DEFINER))
+               FROM information_schema.ROUTINES WHERE HEX(ROUTINE_SCHEMA) = '{hex}';
+             SELECT CONCAT('event ', EVENT_NAME),
+               HEX(CONCAT_WS('|', EVENT_DEFINITION, EVENT_TYPE, INTERVAL_VALUE, INTERVAL_FIELD, STATUS, ON_COMPLETION, DEFINER))
+               FROM information_schema.EVENTS WHERE HEX(EVENT_SCHEMA) = '{hex}'"
         ))?;
         for line in lines {
             let (name, definition) = line.split_once('\t').context("a name and a definition")?;

@@ -21,7 +21,7 @@ const SLOW_SECONDS: u64 = 2;
 const PRESSED_SECONDS: u64 = 4;
 /// What may be on its way between server and storage: the 64 MiB that the configuration gives, and what lies in the buffers
 /// of sockets, of the plugin and of the proxy, in bytes.
-const ON_THE_WAY_BYTES_MAX: u64 = 112 << 20;
+const ON_THE_WAY_BYTES_MAX: u64 = 128 << 20;
 /// The disk of `disk-full`, in MiB, and the content that does not fit, in bytes.
 const DISK_MIB: u64 = 12;
 const TOO_MUCH_BYTES: u64 = 32 << 20;

@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde_json::Value;
 
 use super::message::{Answer, Question};
@@ -26,7 +29,9 @@ pub(super) struct Connection {
     child: Child,
     /// Its end tells the driver to stop its servers and end.
     input: Option<ChildStdin>,
-    lines: Receiver<Result<String>>,
+    /// None when it was given up.
+    lines: Option<Receiver<Result<String>>>,
+    reader: Option<JoinHandle<()>>,
     answer_time: Duration,
 }
 
@@ -34,14 +39,15 @@ impl Connection {
     pub(super) fn open(program: &OsString, arguments: &[OsString]) -> Result<Self> {
         let shown = program.to_string_lossy().into_owned();
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // In a group of its own: what it starts can be stopped with it, and Ctrl-C leaves it the time to clean up.
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().with_context(|| format!("start the driver {shown}"))?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the driver has no output")?;
         // One line waits at most: a driver that chatters is not listened to.
         let (sender, lines) = sync_channel(1);
         let name = std::thread::Builder::new().name("driver".to_owned());
-        name.spawn(move || {
+        let thread = name.spawn(move || {
             let mut reader = BufReader::new(output);
             loop {
                 let line = read_line(&mut reader);
@@ -54,7 +60,8 @@ impl Connection {
         })?;
         let seconds = std::env::var(ANSWER_TIME_VARIABLE).ok().and_then(|text| text.parse().ok());
         let answer_time = seconds.map_or(ANSWER_TIME_MAX, Duration::from_secs);
-        Ok(Self { child, input, lines, answer_time })
+        let (lines, reader) = (Some(lines), Some(thread));
+        Ok(Self { child, input, lines, reader, answer_time })
     }
 
     /// Asks and waits for the answer.
@@ -68,7 +75,8 @@ impl Connection {
         let input = self.input.as_mut().context("it was given up before")?;
         input.write_all(line.as_bytes()).context("it takes no questions any more")?;
         input.flush()?;
-        let line = match self.lines.recv_timeout(self.answer_time) {
+        let lines = self.lines.as_ref().context("it was given up before")?;
+        let line = match lines.recv_timeout(self.answer_time) {
             Ok(line) => line?,
             Err(RecvTimeoutError::Disconnected) => bail!("it ended"),
             Err(RecvTimeoutError::Timeout) => {
@@ -89,22 +97,31 @@ impl Connection {
         }
     }
 
-    /// Closes its input, waits, and kills it when it does not end.
+    /// Closes its input, waits for its end, and kills what is left of its group.
     fn end(&mut self, patience: Duration) {
         self.input = None;
         let start = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < patience {
+        let pid = Pid::from_child(&self.child);
+        // It is not reaped before the group is killed, so that the number is nobody else's.
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(pid), look), Ok(None)) && start.elapsed() < patience {
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Both fail when it has ended.
-        let _ = self.child.kill();
+        // These fail when nothing is left.
+        let _ = kill_process_group(pid, Signal::KILL);
         let _ = self.child.wait();
+        self.lines = None;
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.end(END_TIME_MAX);
+        if self.lines.is_some() {
+            self.end(END_TIME_MAX);
+        }
     }
 }
 
