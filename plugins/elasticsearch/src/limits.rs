@@ -15,8 +15,6 @@ pub const PAGE_DOCUMENTS_MAX: u64 = 10_000;
 pub const BATCH_BYTES: usize = 5 << 20;
 /// Documents in one `_bulk` request.
 pub const BATCH_DOCUMENTS: usize = 10_000;
-/// `_bulk` requests under way for one part: the server works on one while the next is made. Only one when it is large.
-pub const BATCHES: usize = 2;
 /// Id, routing and version of one archived document, in bytes. Servers take ids of up to 512 bytes.
 pub const ACTION_BYTES_MAX: u64 = 1 << 20;
 /// A list of objects or a definition in the archive, in bytes.

@@ -2,7 +2,6 @@
 //!
 //! <https://www.elastic.co/guide/en/elasticsearch/reference/8.19/docs-bulk.html>
 
-use std::collections::VecDeque;
 use std::io::{BufRead, Write};
 
 use lockgate_plugin::http::{Body, Request};
@@ -13,7 +12,7 @@ use serde_json::Value;
 use crate::client::{ENDPOINT, read, reason, refusal, segment, wait};
 use crate::document::read_document;
 use crate::limits::{
-    ATTEMPTS_MAX, BATCH_BYTES, BATCH_DOCUMENTS, BATCHES, LARGE_ATTEMPTS_MAX, REPLY_BYTES_MAX,
+    ATTEMPTS_MAX, BATCH_BYTES, BATCH_DOCUMENTS, LARGE_ATTEMPTS_MAX, REPLY_BYTES_MAX,
 };
 
 /// Some documents on their way.
@@ -70,34 +69,30 @@ impl Batch {
     }
 }
 
-/// Loads documents into the index or data stream `target`. Returns their number.
+/// Loads documents into the index or data stream `target`. Returns their number. One batch is under way at a time: two would
+/// meet in the shard, and in another order a restored index would be stored anew by its next backup.
 ///
 /// # Errors
 /// When the archive cannot be read, or the server does not take a document.
 pub fn load(part: &str, target: &str, input: &mut impl BufRead) -> Result<u64> {
-    let mut sent: VecDeque<(Batch, Body)> = VecDeque::new();
+    let mut sent: Option<(Batch, Body)> = None;
     let mut loaded = 0;
     loop {
+        // Two large documents at once would be too much to hold.
+        if sent.as_ref().is_some_and(|(batch, _)| batch.is_large()) {
+            loaded += settle(target, sent.take())?;
+        }
+        // While the server is at work on the one before.
         let mut batch = Batch::default();
         batch.fill(input)?;
+        loaded += settle(target, sent.take())?;
+        job::progress(part, 0, loaded);
         if batch.starts.is_empty() {
-            break;
-        }
-        // Two large documents at once would be too much to hold.
-        while sent.len() >= BATCHES
-            || sent.front().is_some_and(|(first, _)| first.is_large() || batch.is_large())
-        {
-            loaded += settle_first(target, &mut sent)?;
-            job::progress(part, 0, loaded);
+            return Ok(loaded);
         }
         let body = send(target, &batch)?;
-        sent.push_back((batch, body));
+        sent = Some((batch, body));
     }
-    while !sent.is_empty() {
-        loaded += settle_first(target, &mut sent)?;
-    }
-    job::progress(part, 0, loaded);
-    Ok(loaded)
 }
 
 /// Sends a batch and does not wait for what becomes of it.
@@ -114,9 +109,9 @@ fn send(target: &str, batch: &Batch) -> Result<Body> {
     Ok(body)
 }
 
-/// Waits for the oldest batch, and sends again what the server had no room for.
-fn settle_first(target: &str, sent: &mut VecDeque<(Batch, Body)>) -> Result<u64> {
-    let Some((mut batch, mut body)) = sent.pop_front() else { return Ok(0) };
+/// Waits for what becomes of a batch, and sends again what the server had no room for.
+fn settle(target: &str, sent: Option<(Batch, Body)>) -> Result<u64> {
+    let Some((mut batch, mut body)) = sent else { return Ok(0) };
     let count = batch.starts.len() as u64;
     let mut why = String::new();
     let attempts = if batch.is_large() { LARGE_ATTEMPTS_MAX } else { ATTEMPTS_MAX };

@@ -40,7 +40,9 @@ impl Ledger {
     pub fn start(client: SearchClient) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let first = documents(&client, INDEX)?.len() as u64 - 1;
+        client.request("POST", &format!("/{INDEX}/_refresh"), "")?;
+        // One of the documents is no entry.
+        let first = documents(&client, INDEX)?.len().saturating_sub(1) as u64;
         let thread = std::thread::spawn(move || {
             let mut next = first;
             while !over.load(Ordering::Relaxed) {
