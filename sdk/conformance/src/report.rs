@@ -88,7 +88,10 @@ impl Report {
     /// When the disk refuses.
     pub fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let file = |ending: &str| folder.join(format!("{}.{ending}", self.plugin));
+        // One plugin is tested with several servers.
+        let server =
+            self.server.to_lowercase().replace(|it: char| !it.is_ascii_alphanumeric(), "-");
+        let file = |ending: &str| folder.join(format!("{}-{server}.{ending}", self.plugin));
         std::fs::write(file("json"), serde_json::to_string_pretty(self)? + "\n")?;
         std::fs::write(file("txt"), self.text())?;
         Ok(())

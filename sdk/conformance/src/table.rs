@@ -144,7 +144,7 @@ mod tests {
             ),
         ]);
         assert!(
-            text.contains("| [empty](#what-each-case-shows) | passed | **failed** (1) |"),
+            text.contains("| [empty](#what-each-case-shows) | passed (0.25 %) | **failed** (1) |"),
             "{text}"
         );
         assert!(
@@ -162,7 +162,7 @@ mod tests {
         let written = report("one", &[("empty", Verdict::Passed), ("cancel", failed)]);
         written.write(folder.path()).unwrap();
         assert_eq!(read_reports(folder.path()).unwrap(), [written]);
-        let text = std::fs::read_to_string(folder.path().join("one.txt")).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("one-server-1.txt")).unwrap();
         assert!(
             text.contains("FAILED   cancel") && text.contains("1 passed, 1 failed, 0 skipped"),
             "{text}"
