@@ -68,7 +68,8 @@ pub fn read<S: Stream>(
            r.rolconnlimit, r.rolvaliduntil::text, {password}, shobj_description(r.oid, 'pg_authid'), \
            (SELECT to_json(s.setconfig) FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0), \
            (SELECT json_agg(json_build_array(g.rolname, to_jsonb(m), pg_get_userbyid(m.grantor)) \
-             ORDER BY g.rolname, pg_get_userbyid(m.grantor)) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid) \
+             ORDER BY g.rolname, pg_get_userbyid(m.grantor)) \
+             FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid) \
          FROM {catalog} r WHERE r.rolname !~ '^pg_' ORDER BY r.rolname COLLATE \"C\""
     ))?;
     rows.iter().map(|row| role(row, session.server().major)).collect()

@@ -30,33 +30,15 @@ impl<H: Host> Restoring<H> {
             (self.has(Kind::Schema, archived, target), self.has(Kind::After, archived, target));
         let definitions = self.table_definitions(archived)?;
         let (overwrite, owners) = (self.request.overwrite, self.config.owners);
-        let restored: BTreeSet<(String, String)> = self
-            .archived
-            .values()
-            .filter(|subject| subject.kind == Kind::Table && subject.database == archived.database)
-            .map(|subject| self.targets.of(subject))
-            .map(|place| (place.schema, place.table))
-            .collect();
-        // A copy is no part of the table that the original is a part of.
-        let parents: Vec<(String, String)> =
-            serde_json::from_str(part.attribute("parents").unwrap_or("[]"))?;
-        let is_alone = archived != target
-            && !parents.iter().any(|(schema, table)| {
-                let parent = Subject::of_table(&archived.database, schema, table);
-                self.archived.contains_key(&parent.id())
-            });
+        let restored = self.restored_tables(archived);
+        let is_alone = self.is_alone(part, archived, target)?;
         self.enter(&target.database)?;
         let Self { host, session: Some(session), .. } = self else {
             return Err(Error::Protocol("there is no session"));
         };
         let is_of_extension = part.attribute("extension").is_some();
         let own = Some((target.schema.clone(), target.table.clone()));
-        // A sequence that the table owns goes and comes with it.
-        let owned: BTreeSet<(&str, &str)> = definitions
-            .iter()
-            .filter(|found| found.kind == "sequence-owner" && found.table == own)
-            .map(|found| (found.schema.as_str(), found.name.as_str()))
-            .collect();
+        let owned = owned_sequences(&definitions, &own);
         let is_own = |definition: &&Definition| {
             let name = (definition.schema.as_str(), definition.name.as_str());
             definition.table == own || (definition.kind == "sequence" && owned.contains(&name))
@@ -104,6 +86,27 @@ impl<H: Host> Restoring<H> {
         session.execute("COMMIT").map(drop)
     }
 
+    /// Tables that are restored from the same database, where they go.
+    fn restored_tables(&self, archived: &Subject) -> BTreeSet<(String, String)> {
+        self.archived
+            .values()
+            .filter(|subject| subject.kind == Kind::Table && subject.database == archived.database)
+            .map(|subject| self.targets.of(subject))
+            .map(|place| (place.schema, place.table))
+            .collect()
+    }
+
+    /// Whether it is a copy whose parent is not restored: it is no part of the table that the original is a part of.
+    fn is_alone(&self, part: &Part, archived: &Subject, target: &Subject) -> Result<bool, Error> {
+        let parents: Vec<(String, String)> =
+            serde_json::from_str(part.attribute("parents").unwrap_or("[]"))?;
+        let is_restored = |(schema, table): &(String, String)| {
+            let parent = Subject::of_table(&archived.database, schema, table);
+            self.archived.contains_key(&parent.id())
+        };
+        Ok(archived != target && !parents.iter().any(is_restored))
+    }
+
     fn table_definitions(&self, archived: &Subject) -> Result<Vec<Definition>, Error> {
         let definitions = definition::read(&self.host, DEFINITIONS)?;
         let mut renames = self.renames(archived)?;
@@ -111,6 +114,18 @@ impl<H: Host> Restoring<H> {
         renames.name_belongings(definitions.iter());
         Ok(definitions.iter().map(|definition| renames.apply(definition)).collect())
     }
+}
+
+/// Sequences that a table owns: they go and come with it.
+fn owned_sequences<'a>(
+    definitions: &'a [Definition],
+    table: &Option<(String, String)>,
+) -> BTreeSet<(&'a str, &'a str)> {
+    definitions
+        .iter()
+        .filter(|found| found.kind == "sequence-owner" && found.table == *table)
+        .map(|found| (found.schema.as_str(), found.name.as_str()))
+        .collect()
 }
 
 /// A partition, or its index, is attached when there is something to attach it to; so it is with publications.

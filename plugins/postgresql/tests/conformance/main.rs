@@ -84,7 +84,8 @@ impl Server for Running {
             "template1",
             "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate \\gexec
              CREATE DATABASE postgres;
-             SELECT format('DROP OWNED BY %I CASCADE', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'keeper') \\gexec
+             SELECT format('DROP OWNED BY %I CASCADE', rolname) FROM pg_roles
+               WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'keeper') \\gexec
              SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'keeper') \\gexec",
         )?;
         Ok(())
@@ -158,8 +159,12 @@ impl Server for Running {
     }
 
     fn disguise(&mut self) -> Result<Disguise> {
-        let of = |version: &[u8]| [&b"server_version\0"[..], version].concat();
-        Ok(Disguise::Replies(vec![(of(b"15."), of(b"99."))]))
+        // "15.20 (Debian 15.20-0+deb12u1)"
+        let version = self.server.sql("postgres", "SHOW server_version")?;
+        let version = version.split_whitespace().next().context("the server has no version")?;
+        let (_, minor) = version.split_once('.').context("the version has one number")?;
+        let said = |version: &str| format!("server_version\0{version}").into_bytes();
+        Ok(Disguise::Replies(vec![(said(version), said(&format!("99.{minor}")))]))
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
