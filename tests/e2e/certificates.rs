@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use lockgate_servers::{Age, KeyKind, OpenSsl};
+use lockgate_servers::{Age, KeyKind, OpenSsl, expired_certificate};
 use lockgate_tests::{Lockgate, Site, tree};
 use serde_json::Value;
 
@@ -211,14 +211,11 @@ fn expiry_is_shown_and_watched() -> Result<()> {
     // A key of another certificate, readable by all, and a certificate of the past.
     fs::copy(keys.at("mail.key"), keys.at("www/www.key"))?;
     fs::set_permissions(keys.at("www/www.key"), fs::Permissions::from_mode(0o644))?;
-    let old = ["req", "-x509", "-nodes", "-newkey", "ed25519", "-subj", "/CN=old", "-days", "-1"];
-    let (key, certificate) =
-        (keys.at("old.key").display().to_string(), keys.at("old.crt").display().to_string());
-    openssl.run(&[&old[..], &["-keyout", &key, "-out", &certificate]].concat())?;
+    expired_certificate(&keys.at("old.crt"))?;
     let ill = lockgate.run(&["health", "tls"])?;
     ensure!(ill.code == Some(24), "{ill:?}");
     for words in [
-        "critical  expired: tls/old.crt expired on",
+        "critical  expired: tls/old.crt expired on 2021-01-01 00:00 UTC",
         "warning   exposed: tls/www/www.key",
         "warning   key-mismatch: tls/www/www.key is not the key of tls/www/www.crt",
     ] {

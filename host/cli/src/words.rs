@@ -53,6 +53,14 @@ pub fn plural(number: u64, word: &str) -> String {
     format!("{} {word}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// The first characters of a text, and a mark where there are more.
+pub fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// As text, for JSON.
 pub fn texts<T: std::fmt::Display>(items: &[T]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
@@ -100,6 +108,7 @@ mod tests {
         assert_eq!(count(12), "12");
         assert_eq!(duration(Duration::from_millis(1500)), "1.5 s");
         assert_eq!(duration(Duration::from_secs(3725)), "1 h 2 min");
+        assert_eq!((cut("äöü", 3), cut("äöü", 2)), ("äöü".to_owned(), "äö…".to_owned()));
         assert_eq!(plural(1, "part"), "1 part");
         assert_eq!(plural(2000, "part"), "2 000 parts");
     }

@@ -2,7 +2,9 @@ use std::io::Write as _;
 
 use lockgate_plugin::files::{self, File};
 use lockgate_plugin::path::shown;
-use lockgate_plugin::{Context, Entry, Error, Fingerprint, Kind, Result, Summary, archive, job};
+use lockgate_plugin::{
+    Context, Entry, Error, Fingerprint, Kind, Metadata, Result, Summary, archive, job,
+};
 use log::warn;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -14,7 +16,7 @@ use crate::names::archived;
 use crate::notes::Notes;
 use crate::place::Place;
 use crate::quiet::{Look, identity, look, while_quiet};
-use crate::seal::{ENDING, MEDIA_TYPE, Recipients};
+use crate::seal::{ENDING, Recipients};
 use crate::walk::{Found, walk};
 
 /// A part with more names is not read at one quiet moment, but name by name.
@@ -224,13 +226,15 @@ impl Export<'_> {
     }
 
     fn entry(&self, found: &Found, is_sealed: bool) -> Entry {
-        // Hard links are saved as files of their own, so that no program that restores them links what is sealed.
-        let metadata = lockgate_plugin::Metadata { links: 1, ..found.metadata.clone() };
+        // Hard links are saved as files of their own, so that no program that restores them links what is sealed. A look at
+        // a file is no change of it, so that a folder that was read costs nothing.
+        let metadata =
+            Metadata { links: 1, accessed: found.metadata.modified, ..found.metadata.clone() };
         let entry = Entry::new(archived(&found.path, is_sealed)).with_metadata(metadata);
         if !is_sealed {
             return entry;
         }
-        entry.with_media_type(MEDIA_TYPE).with_attribute("etag", etag(self.recipients, found))
+        entry.with_attribute("etag", etag(self.recipients, found))
     }
 
     fn finish(self, changed: bool) -> Result<Summary> {

@@ -28,7 +28,8 @@ struct Archived {
 /// # Errors
 /// When something is in the way (then nothing was changed), and when anything cannot be restored.
 pub fn import(from: &Place, to: &Place, overwrite: bool) -> Result<()> {
-    if !overwrite {
+    // A folder that holds something was refused before any part was begun.
+    if !overwrite && to.top.is_none() {
         refuse(from, to)?;
     }
     let mut identity = None;
@@ -66,13 +67,15 @@ fn archived(entry: Entry, from: &Place, to: &Place) -> Result<Archived> {
     Ok(Archived { stored: entry.path, path, is_sealed, metadata })
 }
 
-/// Refuses when a name is taken. Folders may exist.
+/// Refuses when a name at the top is taken.
 fn refuse(from: &Place, to: &Place) -> Result<()> {
+    if files::list_folder(&to.folder, b"")?.next(1)?.is_empty() {
+        return Ok(());
+    }
     let (mut count, mut first) = (0_u64, None);
     for entry in archive::entries("") {
         let entry = archived(entry?, from, to)?;
-        let Ok(found) = files::status(&to.folder, &entry.path) else { continue };
-        if found.kind != Kind::Directory || entry.metadata.kind != Kind::Directory {
+        if files::status(&to.folder, &entry.path).is_ok() {
             count += 1;
             first.get_or_insert(entry.path);
         }
@@ -110,7 +113,6 @@ fn restore(
                 files::remove(&to.folder, path).ok();
             }
             result?;
-            file.sync()?;
             tell(to, path, &file.apply(metadata)?);
             Ok(())
         }

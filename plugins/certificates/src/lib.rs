@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 use lockgate_plugin::files::{self, Folder};
 use lockgate_plugin::{
-    Backup, BackupPlan, BackupRequest, Descriptor, Error, Finding, Part, Plugin, Restore,
+    Backup, BackupPlan, BackupRequest, Descriptor, Error, Finding, Kind, Part, Plugin, Restore,
     RestoreRequest, Result, Step, Summary,
 };
 
@@ -59,7 +59,7 @@ impl Plugin for Certificates {
                 "mode, owner and times of the granted folder itself",
                 "sockets, fifos and devices",
                 "that two names are one file (hard links): each is saved as a file",
-                "inode numbers, times of change and of birth, flags of chattr(1)",
+                "inode numbers, times of access, change and birth, flags of chattr(1)",
             ]),
             ..Descriptor::default()
         }
@@ -125,15 +125,23 @@ impl Restore for Restoring {
     }
 
     fn begin(config: Config, request: RestoreRequest) -> Result<(Self, Vec<Vec<Part>>)> {
-        if let Some((place, _)) = targets(&request)?.iter().find(|(_, folder)| !folder.writable) {
+        let targets = targets(&request)?;
+        if let Some((place, _)) = targets.iter().find(|(_, folder)| !folder.writable) {
             return Err(Error::denied(format!(
                 "folder {} is granted read-only, which is too little to restore",
                 place.folder
             )));
         }
+        if !request.overwrite {
+            targets.iter().try_for_each(|(place, _)| refuse_filled(place))?;
+        }
         // An identity that does not fit is told before anything is changed.
         request.parts.iter().try_for_each(|part| fingerprint::key(part).map(drop))?;
-        let stages = vec![request.parts.clone()];
+        // Files at the top come first: whether one is in the way is seen only in the archive.
+        let (files, folders) =
+            request.parts.iter().cloned().partition(|part| part.kind == walk::FILES);
+        let stages =
+            [files, folders].into_iter().filter(|stage: &Vec<Part>| !stage.is_empty()).collect();
         Ok((Self { config, request }, stages))
     }
 
@@ -150,6 +158,15 @@ impl Restore for Restoring {
         let target = Place::of_restore(&self.request, &part.id)?;
         fingerprint::live(&part, &target, &self.config)
     }
+}
+
+/// Refuses a folder at the top that holds something.
+fn refuse_filled(place: &Place) -> Result<()> {
+    let Some(top) = &place.top else { return Ok(()) };
+    let Ok(found) = files::status(&place.folder, top) else { return Ok(()) };
+    let is_empty = found.kind == Kind::Directory
+        && files::list_folder(&place.folder, top)?.next(1)?.is_empty();
+    if is_empty { Ok(()) } else { Err(Error::conflict(format!("{} exists already", place.id()))) }
 }
 
 /// Where the parts go, in their order.

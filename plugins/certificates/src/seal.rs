@@ -11,9 +11,6 @@ use zeroize::Zeroizing;
 /// What the name of a sealed entry ends in. Nothing else is archived under such a name.
 pub const ENDING: &[u8] = b".age";
 
-/// What a sealed entry is.
-pub const MEDIA_TYPE: &str = "application/age";
-
 /// Most recipients: each adds some 100 bytes to every sealed file.
 const RECIPIENTS_MAX: usize = 20;
 

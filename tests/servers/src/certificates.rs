@@ -2,7 +2,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 
 /// Files of an authority made for one test, and of a server's certificate signed by it.
 #[derive(Clone, Debug)]
@@ -39,4 +42,16 @@ impl Certificates {
         fs::write(&files.key, key.serialize_pem())?;
         Ok(files)
     }
+}
+
+/// Writes a certificate whose time was over with the year 2020.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn expired_certificate(file: &Path) -> Result<()> {
+    let mut params = CertificateParams::new(vec!["old.example.org".to_owned()])?;
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
+    fs::write(file, params.self_signed(&KeyPair::generate()?)?.pem())?;
+    Ok(())
 }

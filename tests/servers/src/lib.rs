@@ -22,6 +22,7 @@ mod tools;
 mod zookeeper;
 
 pub use age::Age;
+pub use certificates::expired_certificate;
 pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
 pub use install::{Prerequisite, install};

@@ -8,6 +8,9 @@ use crate::context::Context;
 use crate::exit::{self, Exit};
 use crate::{output, words};
 
+/// Characters of an attribute that are shown; `--json` has all of them.
+const VALUE_CHARACTERS_MAX: usize = 120;
+
 #[derive(Args)]
 pub struct Arguments {
     /// `latest`, `latest~N`, or the start of an id
@@ -78,7 +81,7 @@ fn print_manifest(context: &Context, manifest: &Manifest) {
         let planned = part.attributes.iter().filter(|_| context.verbose > 0);
         let found = part.summary.iter().filter(|(_, value)| !matches!(value.as_str(), "" | "0"));
         for (key, value) in planned.chain(found) {
-            output::line(format!("{:41} {key}: {value}", ""));
+            output::line(format!("{:41} {key}: {}", "", words::cut(value, VALUE_CHARACTERS_MAX)));
         }
     }
 }

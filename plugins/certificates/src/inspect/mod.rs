@@ -127,7 +127,9 @@ fn add_public_block(inspection: &mut Inspection, block: &pem::Block) -> bool {
         "X509 CRL" => add_list(inspection, content),
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => certificate::is_request(content),
         "PUBLIC KEY" => certificate::is_public_key(content),
-        "RSA PUBLIC KEY" | "DH PARAMETERS" => der::is_sequence_of_integers(content),
+        "RSA PUBLIC KEY" | "DH PARAMETERS" | "X9.42 DH PARAMETERS" => {
+            der::is_sequence_of_integers(content)
+        }
         "EC PARAMETERS" => der::is_identifier(content),
         _ => false,
     };
