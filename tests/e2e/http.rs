@@ -171,14 +171,16 @@ fn a_secret_that_systemd_passes_is_revealed_only_with_a_line_in_the_log() -> Res
     closed.ok(&["init"])?;
     let refused = closed.run(&["backup", "site"])?;
     ensure!(refused.error_line().contains("`reveal = true`"), "{refused:?}");
-    let open = token(", reveal = true")?.with("LOCKGATE_LOG", "warn");
+    let open = token(", reveal = true")?.with("LOCKGATE_AUDIT", site.path("audit.jsonl"));
     let unset = open.run(&["backup", "site"])?;
     ensure!(unset.error_line().contains("LoadCredential"), "{unset:?}");
-    let saved =
-        open.with("CREDENTIALS_DIRECTORY", site.path("credentials")).ok(&["backup", "site"])?;
-    let line = saved.stderr.lines().find(|line| line.contains("shown a secret"));
-    let line = line.with_context(|| format!("no line in the log: {saved:?}"))?;
-    ensure!(line.contains("WARN") && line.contains("token") && line.contains("site"), "{line}");
+    let open = open.with("CREDENTIALS_DIRECTORY", site.path("credentials"));
+    let saved = open.ok(&["-v", "backup", "site"])?;
+    ensure!(saved.stderr.contains("shown a secret: credential token"), "{saved:?}");
+    let recorded = open.ok(&["audit", "show", "--source", "site"])?.stdout;
+    let line = recorded.lines().find(|line| line.contains("SHOWN"));
+    let line = line.with_context(|| format!("no line in the audit log: {recorded}"))?;
+    ensure!(line.contains("token") && line.contains("site"), "{line}");
     ensure!(!format!("{saved:?}{unset:?}{refused:?}").contains("letmein"), "{saved:?}");
     Ok(())
 }
