@@ -163,7 +163,7 @@ mod tests {
     fn certificates_are_watched_until_their_end() {
         let (_, certificate) = pair();
         let notes = notes(&[("www.crt", &certificate, 0o644)]);
-        let code = |now| codes(&notes, now).pop().map(|(severity, code)| (severity, code));
+        let code = |now| codes(&notes, now).pop();
         assert_eq!(code(END), Some((Severity::Critical, "expired".into())));
         assert_eq!(code(END - 1), Some((Severity::Warning, "expires-soon".into())));
         assert_eq!(code(END - 30 * DAY + 1), Some((Severity::Warning, "expires-soon".into())));

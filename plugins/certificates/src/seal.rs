@@ -184,7 +184,7 @@ mod tests {
     fn pair() -> (Recipients, Identity, String) {
         let key = x25519::Identity::generate();
         let public = key.to_public().to_string();
-        (Recipients::parse(&[public.clone()]).unwrap(), Identity(key), public)
+        (Recipients::parse(std::slice::from_ref(&public)).unwrap(), Identity(key), public)
     }
 
     #[test]

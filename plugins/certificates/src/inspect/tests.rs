@@ -64,7 +64,7 @@ fn keys_are_secret_and_known_by_their_public_half() {
         for content in [key.serialize_pem().into_bytes(), key.serialize_der()] {
             let inspection = inspect(&content);
             assert_eq!(inspection.what, What::PrivateKey);
-            assert_eq!(inspection.keys, [half.clone()]);
+            assert_eq!(inspection.keys, std::slice::from_ref(&half));
         }
         assert_ne!(inspect(other.serialize_pem().as_bytes()).keys, [half]);
         assert_eq!(what(key.public_key_pem()), What::Public);

@@ -129,6 +129,6 @@ pub fn odd(top: &Path, openssl: &OpenSsl) -> Result<()> {
     both.write_all(&fs::read(top.join("contents/a.crt"))?)?;
     both.write_all(&fs::read(top.join("contents/innocent.txt"))?)?;
     fs::set_permissions(top.join("contents/both.pem"), fs::Permissions::from_mode(0o6751))?;
-    fs::set_permissions(top.join("contents/broken.crt"), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(top.join("contents/broken.crt"), fs::Permissions::from_mode(0o000))?;
     Ok(())
 }
