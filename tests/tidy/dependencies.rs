@@ -44,11 +44,12 @@ const RESERVED: [(&str, &[&str]); 14] = [
     ("zstd", &["lockgate-repository"]),
     ("rustls", &["lockgate-sandbox", "lockgate-storage"]),
     ("tokio-rustls", &["lockgate-sandbox"]),
-    ("ring", &["lockgate-repository", "lockgate-sandbox", "lockgate-trust"]),
+    ("ring", &["lockgate-repository", "lockgate-sandbox", "lockgate-trust", "lockgate-bench-sdk"]),
     ("clap", &["lockgate-build", "lockgate-cli"]),
     (
         "anyhow",
         &[
+            "lockgate-bench-native",
             "lockgate-build",
             "lockgate-cli",
             "lockgate-conformance",

@@ -57,7 +57,8 @@ pub const COMPONENT_BYTES_MAX: usize = 128 << 20;
 /// Takes in a component.
 ///
 /// # Errors
-/// When the bytes are not a component (see [`check_preamble`]) or are too many, its imports and exports do not parse, or the `plugin.toml` that it carries is wrong.
+/// When the bytes are not a component (see [`check_preamble`]) or are too many, its imports and exports do not parse, or the
+/// `plugin.toml` that it carries is wrong.
 pub fn admit(component: Vec<u8>) -> Result<Admitted, AdmitError> {
     if component.len() > COMPONENT_BYTES_MAX {
         return Err(AdmitError::TooLarge(component.len()));

@@ -2,8 +2,8 @@
 //!
 //! A plugin is a type that implements [`Plugin`], with a [`Backup`] and a [`Restore`], and is made into a component by
 //! [`export!`]. What the host offers is in one module for each capability: [`archive`] and [`job`] are always there,
-//! [`files`], [`file_locks`], [`net`], [`http`], [`credentials`], [`clock`] and [`random`] answer when the operator granted them. A component
-//! imports the interfaces whose modules it uses, and no others.
+//! [`files`], [`file_locks`], [`net`], [`http`], [`credentials`], [`clock`] and [`random`] answer when the operator granted
+//! them. A component imports the interfaces whose modules it uses, and no others.
 //!
 //! Messages for the operator go through the [`log`] facade. A panic ends the call; its message reaches the operator.
 //!
