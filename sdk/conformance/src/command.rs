@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Names a `lockgate` other than the one beside the running test.
 const PROGRAM_VARIABLE: &str = "LOCKGATE_PROGRAM";
 
+/// Says what to do when the machine lacks a layer of the jail.
+const ISOLATION_VARIABLE: &str = "LOCKGATE_ISOLATION";
+
 /// One way to call `lockgate`: environment without any of the caller's settings, and the arguments so far.
 #[derive(Clone, Debug)]
 pub struct Lockgate {
@@ -44,13 +47,16 @@ impl Lockgate {
     #[must_use]
     pub fn of(program: PathBuf, folder: &Path, plugins: &Path, cache: &Path) -> Self {
         let set = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
-        let environment = vec![
+        let mut environment = vec![
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
             set("HOME", folder),
             set("LOCKGATE_CACHE", cache),
             set("LOCKGATE_PLUGINS", plugins),
             ("LOCKGATE_PASSWORD".to_owned(), "correct horse".to_owned()),
         ];
+        // A machine that lacks a layer of the jail lacks it here too; everything else is the run's own.
+        let isolation = std::env::var(ISOLATION_VARIABLE).ok();
+        environment.extend(isolation.map(|given| (ISOLATION_VARIABLE.to_owned(), given)));
         Self { program, environment }
     }
 

@@ -184,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn a_speed_that_brings_nothing_through_is_refused() {
+        let text =
+            |kib: u32| format!("[repositories.main]\nurl = \"fs:/a\"\nlimit-upload-kib = {kib}\n");
+        let mistakes = parse(&text(15)).unwrap_err();
+        assert!(
+            mistakes[0].message.contains("limit-upload-kib: give at least 16"),
+            "{}",
+            mistakes[0]
+        );
+        assert_eq!(parse(&text(16)).unwrap().repositories.len(), 1);
+    }
+
+    #[test]
     fn a_source_with_everything_is_understood() {
         let text = r#"
 [repositories.main]
