@@ -181,10 +181,9 @@ fn expiry_is_shown_and_watched() -> Result<()> {
     let openssl = OpenSsl::find()?;
     let lockgate = keys.configured(&keys.age)?;
     let soon = lockgate.ok(&["health", "tls"])?;
-    ensure!(
-        soon.stdout.contains("warning   expires-soon: tls/mail.crt expires in 9 days"),
-        "{soon:?}"
-    );
+    // Made for ten days, of which the first moments are over on most machines.
+    let days = ["9", "10"].map(|days| format!("expires-soon: tls/mail.crt expires in {days} days"));
+    ensure!(days.iter().any(|words| soon.stdout.contains(words)), "{soon:?}");
     ensure!(!soon.stdout.contains("www.crt expires"), "{soon:?}");
 
     lockgate.ok(&["init"])?;

@@ -73,7 +73,7 @@ impl Connection {
     fn exchange(&mut self, question: &Question) -> Result<Value> {
         let line = serde_json::to_string(question)? + "\n";
         let input = self.input.as_mut().context("it was given up before")?;
-        input.write_all(line.as_bytes()).context("it takes no questions any more")?;
+        input.write_all(line.as_bytes()).context("it has ended or closed its input")?;
         input.flush()?;
         let lines = self.lines.as_ref().context("it was given up before")?;
         let line = match lines.recv_timeout(self.answer_time) {
