@@ -2,7 +2,6 @@
 //! waiting by a driver that misbehaves.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use lockgate_servers::Prerequisite;

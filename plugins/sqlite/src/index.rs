@@ -80,12 +80,15 @@ impl Index {
     }
 
     /// The reader's slot to take: the one with the largest mark that is not beyond the last commit. While it is held, no
-    /// checkpoint goes beyond its mark and the log does not begin anew, so that everything up to the last commit stays.
+    /// checkpoint goes beyond its mark and the log does not begin anew, so that everything up to the last commit stays. Where
+    /// nobody has set a mark and all of the log is in the database, it is the first slot: then the database's file stays.
     #[must_use]
     pub fn reader(&self) -> Option<Reader> {
-        let marks = self.marks.into_iter().zip(READERS).skip(1);
-        let usable = marks.filter(|(mark, _)| *mark <= self.last_frame);
-        usable.max_by_key(|(mark, _)| *mark).map(|(mark, bytes)| Reader { mark, bytes })
+        let marks = self.marks.into_iter().zip(READERS);
+        let usable = marks.clone().skip(1).filter(|(mark, _)| *mark <= self.last_frame);
+        let first = marks.take(1).filter(|_| self.copied == self.last_frame);
+        let best = usable.max_by_key(|(mark, _)| *mark).or_else(|| first.last());
+        best.map(|(mark, bytes)| Reader { mark, bytes })
     }
 
     /// Whether nothing has happened between `before` and now that the reader could have missed.
@@ -99,6 +102,14 @@ impl Index {
     pub fn still_has(&self, reader: Reader) -> bool {
         let mut slots = READERS.into_iter().zip(self.marks);
         slots.any(|(bytes, mark)| bytes == reader.bytes && mark == reader.mark)
+    }
+}
+
+impl Reader {
+    /// Whether it uses nothing of the log.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self.bytes == READERS[0]
     }
 }
 

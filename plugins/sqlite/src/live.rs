@@ -44,13 +44,15 @@ impl<F: Folder> Live<F> {
             )
         })?;
         let (seen, reader, slot) = take_slot(&shared)?;
-        if seen.page_size != header.page_size {
+        // Before the first frame nobody has written it down.
+        if seen.last_frame > 0 && seen.page_size != header.page_size {
             return Err(Error::corrupt(format!(
                 "has pages of {} bytes by its file and {} by its -shm file",
                 header.page_size, seen.page_size
             )));
         }
-        let log = if seen.last_frame == 0 { None } else { Some(read_log(folder, path, &seen)?) };
+        let is_unused = seen.last_frame == 0 || reader.is_first();
+        let log = if is_unused { None } else { Some(read_log(folder, path, &seen)?) };
         let live = Self { shared, reader, salts: seen.salts, _slot: slot, _open: open };
         Ok(Some((live, log)))
     }
@@ -60,7 +62,9 @@ impl<F: Folder> Live<F> {
         for _ in 0..TRIES {
             // Somebody may be writing the header just now.
             let Some(now) = look(&self.shared)? else { continue };
-            if now.still_has(self.reader) && now.salts == self.salts {
+            // What the log does is nothing to a reader that uses none of it.
+            let is_same_log = self.reader.is_first() || now.salts == self.salts;
+            if now.still_has(self.reader) && is_same_log {
                 return Ok(());
             }
             break;
