@@ -73,8 +73,7 @@ impl Connection {
     fn exchange(&mut self, question: &Question) -> Result<Value> {
         let line = serde_json::to_string(question)? + "\n";
         let input = self.input.as_mut().context("it was given up before")?;
-        input.write_all(line.as_bytes()).context("it has ended or closed its input")?;
-        input.flush()?;
+        let asked = input.write_all(line.as_bytes()).and_then(|()| input.flush());
         let lines = self.lines.as_ref().context("it was given up before")?;
         let line = match lines.recv_timeout(self.answer_time) {
             Ok(line) => line?,
@@ -85,6 +84,8 @@ impl Connection {
                 bail!("it did not answer within {:?} and was stopped", self.answer_time);
             }
         };
+        // When it could not be asked, its last words above say more.
+        asked.context("it closed its input")?;
         match serde_json::from_str(&line) {
             Ok(Answer::Ok(value)) => Ok(value),
             Ok(Answer::Error(text)) => Err(anyhow!(text)),
