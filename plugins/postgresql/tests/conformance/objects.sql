@@ -115,7 +115,7 @@ ALTER TABLE shop.customer DISABLE TRIGGER noted;
 CREATE RULE no_delete AS ON DELETE TO shop.odd DO INSTEAD NOTHING;
 CREATE RULE also AS ON INSERT TO shop.bigger DO INSTEAD INSERT INTO shop.customer (id, name) VALUES (NEW.id, NEW.name);
 ALTER TABLE shop.employee ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY own ON shop.employee FOR SELECT TO clerk, boss USING (id > 0 AND secret <> '');
+CREATE POLICY own ON shop.employee FOR SELECT TO clerk USING (id > 0 AND secret <> '');
 CREATE POLICY strict ON shop.employee AS RESTRICTIVE FOR ALL USING (true) WITH CHECK (id < 100);
 GRANT SELECT, INSERT ON shop.customer TO clerk WITH GRANT OPTION;
 GRANT SELECT (id, mail), UPDATE (name) ON shop.customer TO boss;
