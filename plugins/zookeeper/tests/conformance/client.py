@@ -230,6 +230,10 @@ def write(client):
     something coming and going, until its input ends."""
     stopped = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
+    # Of a run before this one.
+    for tree in ("/counters", "/other"):
+        if client.exists(tree + "/token"):
+            client.delete(tree + "/token")
     print("ready", flush=True)
     number, under_way = 0, []
     while not stopped.is_set():

@@ -28,6 +28,11 @@ impl Datastore for ZooKeepers {
         Ok(format!("ZooKeeper {version}"))
     }
 
+    fn skips(&self) -> Vec<(&'static str, &'static str)> {
+        let reason = "the tree is read at one moment, and is in the plugin's memory before its first byte is archived";
+        vec![("back-pressure", reason)]
+    }
+
     fn start(&self, _role: Role) -> Result<Box<dyn Server>> {
         let options = ZooKeeperOptions { heap_mib: HEAP_MIB, ..ZooKeeperOptions::default() };
         Ok(Box::new(Tree { server: ZooKeeper::start_with(options)? }))

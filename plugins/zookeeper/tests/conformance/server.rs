@@ -108,8 +108,7 @@ impl Server for Tree {
     fn selection(&self) -> Selection {
         let objects = ["/app", "/app/settings", "/app/binary", "/app/nothing", "/app/empty"];
         let guarded = ["/app/secret", "/app/secret/below", "/app/address"];
-        // The root is there in any case.
-        let locked = ["/", "/locked", "/locked/child"];
+        let locked = ["/locked", "/locked/child"];
         let objects = objects.into_iter().chain(guarded).chain(locked).map(str::to_owned).collect();
         Selection { parts: vec!["tree/app".to_owned(), "tree/locked".to_owned()], objects }
     }
