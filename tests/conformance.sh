@@ -10,7 +10,7 @@ target=$(sh tests/target.sh)
 export LOCKGATE_CONFORMANCE_REPORTS="$target/conformance"
 rm -rf "$LOCKGATE_CONFORMANCE_REPORTS"
 result=0
-cargo test --locked --workspace --no-fail-fast --test conformance -- it_conforms --nocapture || result=1
+cargo test --locked --workspace --no-fail-fast --test conformance -- it_conforms --nocapture --include-ignored || result=1
 {
     cat <<'TEXT'
 # What the plugins show

@@ -50,11 +50,13 @@ impl Datastore for Search {
 }
 
 #[test]
+#[ignore = "takes minutes: sh tests/conformance.sh runs it"]
 fn it_conforms() -> Result<()> {
     lockgate_conformance::check(&Search(SearchProduct::OpenSearch))
 }
 
 #[test]
+#[ignore = "takes minutes: sh tests/conformance.sh runs it"]
 fn it_conforms_to_elasticsearch() -> Result<()> {
     lockgate_conformance::check(&Search(SearchProduct::Elasticsearch))
 }

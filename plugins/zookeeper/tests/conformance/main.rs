@@ -40,6 +40,7 @@ impl Datastore for ZooKeepers {
 }
 
 #[test]
+#[ignore = "takes minutes: sh tests/conformance.sh runs it"]
 fn it_conforms() -> Result<()> {
     lockgate_conformance::check(&ZooKeepers)
 }
