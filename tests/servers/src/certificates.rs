@@ -40,6 +40,8 @@ impl Certificates {
         fs::write(&files.authority, authority.pem())?;
         fs::write(&files.certificate, certificate.pem())?;
         fs::write(&files.key, key.serialize_pem())?;
+        // PostgreSQL takes no key that others may read.
+        fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         Ok(files)
     }
 }
