@@ -3,6 +3,7 @@
 mod native;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -163,8 +164,11 @@ sys.stdin.read()";
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()?;
-    let mut ready = [0; 5];
-    std::io::Read::read_exact(&mut holder.stdout.take().context("output")?, &mut ready)?;
+    // Its output stays open until it has ended: a program that cannot write its line lets go at once.
+    let mut output = BufReader::new(holder.stdout.take().context("output")?);
+    let mut ready = String::new();
+    output.read_line(&mut ready)?;
+    ensure!(ready == "ready\n", "the program that holds the database said {ready:?}");
     let config = Config { lock_wait_seconds: 1, ..Config::default() };
     let refused =
         Snapshot::take(&folder, b"bank.db", &config).err().context("refused")?.to_string();
