@@ -144,7 +144,7 @@ fn nothing_that_is_stored_lets_a_password_be_guessed() -> Result<()> {
     let fingerprints = || -> Result<Vec<String>> {
         lockgate.ok(&["backup", "tls", "--force"])?;
         let shown = lockgate.summary(&["show", "latest"])?;
-        let parts = shown["manifest"]["parts"].as_array().cloned().unwrap_or_default();
+        let parts = shown["manifests"][0]["parts"].as_array().cloned().unwrap_or_default();
         let of = |part: &Value| part["fingerprint"].as_str().map(str::to_owned);
         parts.iter().map(|part| of(part).context("no fingerprint")).collect()
     };

@@ -9,5 +9,6 @@ mod http;
 mod interop;
 mod mariadb;
 mod plugins;
+mod sets;
 mod troubles;
 mod trust;

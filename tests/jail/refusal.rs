@@ -84,7 +84,7 @@ fn without_a_required_layer_nothing_runs_unless_it_is_told_to() -> Result<()> {
     ensure!(isolation["level"] == "reduced", "{isolation}");
     ensure!(isolation["missing"]["landlock"].is_string(), "{isolation}");
     let shown = summary(&site.lockgate.ok(&["show", "latest", "--json"])?.stdout)?;
-    ensure!(&shown["manifest"]["plugin"]["isolation"] == isolation, "{shown}");
+    ensure!(&shown["manifests"][0]["plugin"]["isolation"] == isolation, "{shown}");
 
     let configured = site.configured("isolation = \"reduced\"\n")?;
     let configured = run(&configured, &["backup", "--folder", &data])?;

@@ -9,7 +9,7 @@ use lockgate_servers::MariaDb;
 use crate::{Lockgate, Site};
 
 /// Password of the account that backs up.
-const BACKUP_PASSWORD: &str = "backup secret";
+pub const BACKUP_PASSWORD: &str = "backup secret";
 
 /// What the account that backs up and restores is allowed to do.
 const GRANTS: &str = "ALL PRIVILEGES";

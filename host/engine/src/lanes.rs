@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -13,27 +14,39 @@ pub(crate) fn share<W: Send, T: Sync, R: Send>(
 ) -> Result<Vec<R>> {
     let waiting = Mutex::new(items.iter());
     let done = Mutex::new(Vec::with_capacity(items.len()));
+    let has_failed = AtomicBool::new(false);
+    let next = || if has_failed.load(Ordering::Relaxed) { None } else { lock(&waiting).next() };
+    let take_turns = |worker: &mut W| {
+        while let Some(item) = next() {
+            let result = work(worker, item);
+            has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            lock(&done).push(result?);
+        }
+        Ok(())
+    };
+    each(workers, take_turns, stop)?;
+    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Has every worker do its `work`, all at the same time. The first failure calls `stop` and is the result.
+pub(crate) fn each<W: Send>(
+    workers: &mut [W],
+    work: impl Fn(&mut W) -> Result<()> + Sync,
+    stop: impl Fn() + Sync,
+) -> Result<()> {
     let failure: Mutex<Option<Error>> = Mutex::new(None);
-    let next = || if lock(&failure).is_some() { None } else { lock(&waiting).next() };
+    let (work, stop, failed) = (&work, &stop, &failure);
     thread::scope(|scope| {
         for worker in workers {
-            scope.spawn(|| {
-                while let Some(item) = next() {
-                    match work(worker, item) {
-                        Ok(result) => lock(&done).push(result),
-                        Err(error) => {
-                            lock(&failure).get_or_insert(error);
-                            stop();
-                        }
-                    }
+            scope.spawn(move || {
+                if let Err(error) = work(worker) {
+                    lock(failed).get_or_insert(error);
+                    stop();
                 }
             });
         }
     });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner)),
-    }
+    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 /// What a poisoned lock guards is still whole: every change is one call.
@@ -43,7 +56,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::ErrorKind;
@@ -70,5 +83,21 @@ mod tests {
         let error = share(&mut [0], &items, work, stop).unwrap_err();
         assert_eq!(error.to_string(), "three");
         assert_eq!((begun.into_inner(), stopped.into_inner()), (4, 1));
+    }
+
+    #[test]
+    fn what_stops_the_others_is_the_result() {
+        let stopped = AtomicBool::new(false);
+        let work = |worker: &mut usize| {
+            if *worker == 1 {
+                return Err(Error::new(ErrorKind::Failed, "one"));
+            }
+            while !stopped.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            Err(Error::new(ErrorKind::Interrupted, "stopped"))
+        };
+        let stop = || stopped.store(true, Ordering::SeqCst);
+        assert_eq!(each(&mut [0, 1, 2], work, stop).unwrap_err().to_string(), "one");
     }
 }

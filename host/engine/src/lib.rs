@@ -1,6 +1,7 @@
 //! The order in which a backup or a restore happens, and nothing else: every stage is done by another crate.
 //!
-//! Backup: plan → admit → launch → begin → join → release → export → (chunk, seal, pack, put) → index → commit → end.
+//! Backup: plan → admit → launch → begin → join → release → export → (chunk, seal, pack, put) → index → commit → end;
+//! of a set, each of these for all sources before the next.
 //! Restore: select → verify → admit → launch → preview → locate → get → open → import → end → compare.
 //! Health and maintenance: admit → launch → one call.
 //!
@@ -34,7 +35,7 @@ pub use lockgate_trust::{
     Changes, Granted, KeyId, Locked, Policy, PublicKey, Refusal, Root, Rule, Signature, Signer,
 };
 pub use manifest::{
-    IsolationRecord, MANIFEST_PATH, Manifest, PartRecord, PluginRecord, read_manifest,
+    IsolationRecord, MANIFEST_PATH, Manifest, PartRecord, PluginRecord, SetRecord, read_manifests,
 };
 pub use plugins::{Plugin, Plugins, SIGNATURES_ENDING, signatures_path};
 pub use progress::{Event, Observe, Progress, Totals};

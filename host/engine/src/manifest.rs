@@ -24,6 +24,9 @@ pub struct Manifest {
     pub program: String,
     /// Which source this is a backup of.
     pub source: Name,
+    /// The consistent set that it was backed up in; none for a source alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetRecord>,
     /// What exported it.
     pub plugin: PluginRecord,
     /// What the plugin may promise.
@@ -38,6 +41,19 @@ pub struct Manifest {
     pub parts: Vec<PartRecord>,
     /// What the plugin noticed while it exported.
     pub findings: Vec<Finding>,
+}
+
+/// Several sources that were backed up as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SetRecord {
+    /// As the configuration calls it.
+    pub name: Name,
+    /// All of its sources, in the order in which they were asked for their points in time.
+    pub sources: Vec<Name>,
+    /// Milliseconds from the first source's `begin` until all were released: the points in time of all of them lie in between,
+    /// and so long was held off whoever writes to a source that can hold its writers.
+    pub held_ms: u64,
 }
 
 /// Which plugin exported a snapshot, and with what it could reach.
@@ -131,13 +147,28 @@ pub(crate) fn path(text: &str) -> Result<EntryPath> {
     EntryPath::try_from(text).map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
 }
 
-/// Reads the manifest of a snapshot; none when the snapshot is not one of ours.
+/// Reads what a snapshot says of its sources, one manifest each; none when the snapshot is not one of ours.
+///
+/// # Errors
+/// When the repository cannot be read, or a manifest is damaged or of a newer version.
+pub async fn read_manifests(reader: &Reader, snapshot: &Snapshot) -> Result<Vec<Manifest>> {
+    let mut manifests = Vec::new();
+    for source in sources_of(snapshot) {
+        manifests.extend(read_manifest(reader, snapshot, &source).await?);
+    }
+    Ok(manifests)
+}
+
+/// Reads the manifest of one source in a snapshot; none when it has none.
 ///
 /// # Errors
 /// When the repository cannot be read, or the manifest is damaged or of a newer version.
-pub async fn read_manifest(reader: &Reader, snapshot: &Snapshot) -> Result<Option<Manifest>> {
-    let Some(source) = source_of(snapshot) else { return Ok(None) };
-    let path = manifest_path(&source)?;
+pub(crate) async fn read_manifest(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    source: &Name,
+) -> Result<Option<Manifest>> {
+    let path = manifest_path(source)?;
     let Some(node) = reader.node(&snapshot.tree, &path).await? else { return Ok(None) };
     let mut content = reader.content(&node);
     let mut bytes = Vec::new();
@@ -162,16 +193,16 @@ pub async fn read_manifest(reader: &Reader, snapshot: &Snapshot) -> Result<Optio
         );
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use a newer lockgate"));
     }
-    if manifest.source != source {
+    if manifest.source != *source {
         return Err(damaged(snapshot, "names another source than the snapshot"));
     }
     Ok(Some(manifest))
 }
 
-/// The source that a snapshot of ours belongs to: its one path is `/NAME`.
-pub(crate) fn source_of(snapshot: &Snapshot) -> Option<Name> {
-    let [path] = snapshot.paths.as_slice() else { return None };
-    path.strip_prefix('/')?.parse().ok()
+/// The sources that a snapshot of ours belongs to: its paths are `/NAME`.
+fn sources_of(snapshot: &Snapshot) -> Vec<Name> {
+    let name = |path: &String| path.strip_prefix('/')?.parse().ok();
+    snapshot.paths.iter().map(name).collect::<Option<Vec<Name>>>().unwrap_or_default()
 }
 
 fn damaged(snapshot: &Snapshot, cause: &str) -> Error {

@@ -84,6 +84,7 @@ impl Backup for Saving {
         let mut parts = walk::parts(&saving.config)?;
         parts.retain(|part| request.asks_for(&part.id));
         let plan = BackupPlan::new(parts)
+            .with_moment_of_export()
             .with_attribute("sealed with", "age v1, X25519")
             .with_attribute("recipients", saving.config.recipients.join(" "));
         Ok((saving, plan))

@@ -82,6 +82,9 @@ impl Backup for Saving {
             .with_attribute("shards", catalog.shards().to_string())
             .with_attribute("points-in-time", saving.mark.points.len().to_string())
             .with_mark(serde_json::to_vec(&saving.mark)?);
+        // Those beyond what may be held are as they are at their turn.
+        let holds_all = saving.mark.points.len() == catalog.all().count();
+        let plan = if holds_all { plan } else { plan.with_moment_of_export() };
         Ok((saving, plan))
     }
 

@@ -101,7 +101,7 @@ impl Backup for Saving {
         }
         let wanted = folders.into_iter().filter(|folder| request.asks_for(&folder.name));
         let parts = wanted.map(|folder| Part::new(folder.name, FOLDER)).collect();
-        Ok((Self { config }, BackupPlan::new(parts)))
+        Ok((Self { config }, BackupPlan::new(parts).with_moment_of_export()))
     }
 
     fn join(config: Config, _mark: Vec<u8>) -> Result<Self> {

@@ -147,18 +147,15 @@ impl<H: Host> Saving<H> {
         let mark = Mark { token, topology, is_replicated, is_needed, databases, known };
         let plan = BackupPlan::new(parts)
             .with_attribute("server", server.to_string())
-            .with_attribute(
-                "consistency",
-                if is_replicated {
-                    "one snapshot of each master"
-                } else {
-                    "each key as it was when it was read"
-                },
-            )
             .with_attribute("masters", mark.topology.masters.len().to_string())
             .with_mark(serde_json::to_vec(&mark)?);
-        // The databases come in one stream, which one worker reads.
-        let plan = if is_replicated { plan.with_workers_max(1) } else { plan };
+        let plan = if is_replicated {
+            // The databases come in one stream, which one worker reads.
+            plan.with_workers_max(1).with_attribute("consistency", "one snapshot of each master")
+        } else {
+            let consistency = "each key as it was when it was read";
+            plan.with_moment_of_export().with_attribute("consistency", consistency)
+        };
         let saving = Self {
             host,
             config,

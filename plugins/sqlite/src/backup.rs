@@ -49,8 +49,9 @@ impl Backup for Saving {
             }
         }
         refuse(&foreign)?;
-        let plan =
-            BackupPlan::new(parts).with_attribute("consistency", "each database at one moment");
+        let plan = BackupPlan::new(parts)
+            .with_moment_of_export()
+            .with_attribute("consistency", "each database at one moment");
         Ok((Self { config }, plan))
     }
 

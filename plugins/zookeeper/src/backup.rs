@@ -68,10 +68,11 @@ impl Backup for Saving {
         if let Some(mode) = &server.mode {
             plan = plan.with_attribute("mode", mode);
         }
-        if config.moment == Scale::Tree {
+        plan = match config.moment {
             // Several could not be made to see the same transaction.
-            plan = plan.with_workers_max(1);
-        }
+            Scale::Tree => plan.with_workers_max(1),
+            Scale::Part => plan.with_moment_of_export(),
+        };
         let findings = findings(&config, &surveyed);
         Ok((Self { config, moment: None, next: 0, findings }, plan))
     }

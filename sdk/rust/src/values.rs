@@ -106,6 +106,13 @@ impl backup::Plan {
         self.with_attribute("workers-max", count.to_string())
     }
 
+    /// What is saved is as it is when it is exported, and does not stand still once all workers have joined. In a set of several
+    /// sources it is exported while the others hold still.
+    #[must_use]
+    pub fn with_moment_of_export(self) -> Self {
+        self.with_attribute("moment", "export")
+    }
+
     /// A plan that exports `parts`, with an empty mark.
     #[must_use]
     pub fn new(parts: Vec<Part>) -> Self {

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use lockgate_engine::backup::{BackupJob, BackupReport, backup};
+use lockgate_engine::backup::{BackupJob, BackupReport, SetJob, SourceReport, backup};
 use lockgate_engine::configuration::Source;
 use lockgate_engine::{Error, ErrorKind, Host, Result};
 use lockgate_types::Name;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bars::Bars;
 use crate::context::Context;
@@ -15,10 +16,10 @@ use crate::{output, words};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Sources of the configuration; all of them when none is given
-    sources: Vec<String>,
+    /// Sources and sets of the configuration; all of them when none is given
+    names: Vec<String>,
     /// Back up this folder, without a source in the configuration
-    #[arg(long, value_name = "PATH", conflicts_with = "sources")]
+    #[arg(long, value_name = "PATH", conflicts_with = "names")]
     folder: Option<PathBuf>,
     /// Name of the source that --folder makes [default: the folder's own name]
     #[arg(long, value_name = "NAME", requires = "folder")]
@@ -40,14 +41,26 @@ pub struct Arguments {
     allow_shrink: bool,
 }
 
+/// What becomes one snapshot: a source, or the sources of a set.
+struct Unit {
+    set: Option<(Name, Duration)>,
+    sources: Vec<(Name, Source)>,
+}
+
+impl Unit {
+    fn of_source(source: (Name, Source)) -> Self {
+        Self { set: None, sources: vec![source] }
+    }
+}
+
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let sources = sources(context, arguments)?;
+    let units = units(context, arguments)?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
     let mut ended = exit::OK;
     let mut failure = None;
-    for (name, source) in &sources {
-        match one(context, arguments, &host, (name, source)) {
+    for unit in &units {
+        match one(context, arguments, &host, unit) {
             Ok(report) => {
                 bars.finish();
                 print(context, &report);
@@ -55,8 +68,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
                     ended = exit::PARTIAL;
                 }
             }
-            // The other sources are saved all the same, unless the operator wants to stop.
-            Err(error) if sources.len() > 1 && error.kind() != ErrorKind::Interrupted => {
+            // The others are saved all the same, unless the operator wants to stop.
+            Err(error) if units.len() > 1 && error.kind() != ErrorKind::Interrupted => {
                 bars.finish();
                 output::print_error(&error, context.json);
                 failure = Some(error);
@@ -70,19 +83,15 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     }
 }
 
-fn one(
-    context: &Context,
-    arguments: &Arguments,
-    host: &Host,
-    (name, source): (&Name, &Source),
-) -> Result<BackupReport> {
-    let location = context.location(Some(source))?;
+fn one(context: &Context, arguments: &Arguments, host: &Host, unit: &Unit) -> Result<BackupReport> {
+    let sources: Vec<_> = unit.sources.iter().map(|(name, source)| (name, source)).collect();
+    let location = context.location(sources.first().map(|(_, source)| *source))?;
     let repository = context.runtime.block_on(location.open())?;
     backup(
         host,
         &BackupJob {
-            name,
-            source,
+            sources,
+            set: unit.set.as_ref().map(|(name, hold_max)| SetJob { name, hold_max: *hold_max }),
             repository: &repository,
             write: location.write_options()?,
             hostname: arguments.host.clone().unwrap_or_else(hostname),
@@ -94,16 +103,44 @@ fn one(
     )
 }
 
-fn sources(context: &Context, arguments: &Arguments) -> Result<Vec<(Name, Source)>> {
-    if let Some(folder) = &arguments.folder {
-        return Ok(vec![folder_source(folder, arguments.name.as_ref())?]);
-    }
-    let sources = context.sources(&arguments.sources)?;
-    if sources.is_empty() {
+fn units(context: &Context, arguments: &Arguments) -> Result<Vec<Unit>> {
+    let units = match &arguments.folder {
+        Some(folder) => vec![Unit::of_source(folder_source(folder, arguments.name.as_ref())?)],
+        None if arguments.names.is_empty() => all(context)?,
+        None => arguments.names.iter().map(|name| named(context, name)).collect::<Result<_>>()?,
+    };
+    if units.is_empty() {
         return Err(Error::new(ErrorKind::Configuration, "there is nothing to back up")
             .with_hint("give --folder PATH, or a configuration with sources"));
     }
-    Ok(sources)
+    match units.iter().find_map(|unit| unit.set.as_ref()) {
+        Some((set, _)) if !arguments.parts.is_empty() => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("--part is of one source, and {set} is a set of several"),
+        )
+        .with_hint("name the source instead of the set")),
+        _ => Ok(units),
+    }
+}
+
+/// The source or the set of that name.
+fn named(context: &Context, name: &str) -> Result<Unit> {
+    let sets = &context.configuration.sets;
+    let Some((name, set)) = sets.iter().find(|(known, _)| known.as_str() == name) else {
+        let (name, source) = context.source(name)?;
+        return Ok(Unit::of_source((name.clone(), source.clone())));
+    };
+    let names: Vec<String> = set.sources.iter().map(ToString::to_string).collect();
+    let hold_max = Duration::from_secs(set.hold_seconds.into());
+    Ok(Unit { set: Some((name.clone(), hold_max)), sources: context.sources(&names)? })
+}
+
+/// All sets, and all sources that are in none.
+fn all(context: &Context) -> Result<Vec<Unit>> {
+    let sets = &context.configuration.sets;
+    let is_in_set = |source: &Name| sets.values().any(|set| set.sources.contains(source));
+    let alone = context.configuration.sources.keys().filter(|source| !is_in_set(source));
+    sets.keys().chain(alone).map(|name| named(context, name.as_str())).collect()
 }
 
 fn folder_source(folder: &std::path::Path, name: Option<&Name>) -> Result<(Name, Source)> {
@@ -138,45 +175,114 @@ pub fn hostname() -> String {
 }
 
 fn print(context: &Context, report: &BackupReport) {
-    let (manifest, written) = (&report.manifest, &report.written);
-    let entries: u64 = manifest.parts.iter().map(|part| part.entries).sum();
-    // The plugin counts its items as it likes.
-    let items = manifest.parts.iter().map(|part| part.items).fold(0, u64::saturating_add);
-    let bytes: u64 = manifest.parts.iter().map(|part| part.bytes).sum();
     if context.json {
-        let body = json!({
-            "snapshot_id": report.snapshot.id,
-            "source": manifest.source,
-            "parent": report.parent,
-            "parts": manifest.parts.len(),
-            "items": items,
-            "entries": entries,
-            "bytes": bytes,
-            "bytes_read": written.bytes_read,
-            "bytes_new": written.bytes_new,
-            "bytes_stored": written.bytes_stored,
-            "seconds": report.duration.as_secs_f64(),
-            "partial": report.is_partial(),
-            "isolation": manifest.plugin.isolation,
-            "findings": report.findings,
-            "unused_grants": words::texts(&report.unused),
-        });
-        output::message("summary", body);
-        return;
+        return output::message("summary", to_json(report));
     }
-    words::note_findings(&report.findings);
-    words::note_unused(&report.unused);
-    let parts = words::plural(u64::try_from(manifest.parts.len()).unwrap_or(u64::MAX), "part");
+    for source in &report.sources {
+        words::note_findings(&source.findings);
+        words::note_unused(&source.unused);
+    }
+    let counts = Counts::of(&report.sources);
+    let set = report.sources.iter().find_map(|source| source.manifest.set.as_ref());
+    let names = report.sources.iter().map(|source| source.manifest.source.as_str());
+    let (whose, held) = match set {
+        None => (names.collect::<String>(), String::new()),
+        Some(set) => (
+            format!("set {} ({})", set.name, names.collect::<Vec<_>>().join(", ")),
+            format!("; held for {}", words::duration(Duration::from_millis(set.held_ms))),
+        ),
+    };
+    let written = &report.written;
     output::line(format!(
-        "snapshot {} of {}: {parts}, {} items, {} ({} new, {} stored) in {}",
+        "snapshot {} of {whose}: {}, {} items, {} ({} new, {} stored) in {}{held}",
         report.snapshot.id.short(),
-        manifest.source,
-        words::count(items),
-        words::bytes(bytes),
+        words::plural(counts.parts, "part"),
+        words::count(counts.items),
+        words::bytes(counts.bytes),
         words::bytes(written.bytes_new),
         words::bytes(written.bytes_stored),
         words::duration(report.duration),
     ));
+}
+
+/// Sums of what was exported.
+#[derive(Default)]
+struct Counts {
+    parts: u64,
+    items: u64,
+    entries: u64,
+    bytes: u64,
+}
+
+impl Counts {
+    fn of(sources: &[SourceReport]) -> Self {
+        let mut counts = Self::default();
+        for part in sources.iter().flat_map(|source| &source.manifest.parts) {
+            counts.parts += 1;
+            // The plugin counts its items as it likes.
+            counts.items = counts.items.saturating_add(part.items);
+            counts.entries += part.entries;
+            counts.bytes += part.bytes;
+        }
+        counts
+    }
+
+    fn to_json(&self) -> Value {
+        let Self { parts, items, entries, bytes } = self;
+        json!({ "parts": parts, "items": items, "entries": entries, "bytes": bytes })
+    }
+}
+
+/// Of a source alone, what is told of it stands beside the rest; of a set, in `sources`.
+fn to_json(report: &BackupReport) -> Value {
+    let written = &report.written;
+    let mut body = json!({
+        "snapshot_id": report.snapshot.id,
+        "parent": report.parent,
+        "bytes_read": written.bytes_read,
+        "bytes_new": written.bytes_new,
+        "bytes_stored": written.bytes_stored,
+        "seconds": report.duration.as_secs_f64(),
+        "partial": report.is_partial(),
+    });
+    add(&mut body, Counts::of(&report.sources).to_json());
+    let set = report.sources.iter().find_map(|source| source.manifest.set.as_ref());
+    match (set, &report.sources[..]) {
+        (None, [source]) => add(&mut body, source_to_json(source)),
+        _ => {
+            let sources = report.sources.iter().map(|source| {
+                let mut told = Counts::of(std::slice::from_ref(source)).to_json();
+                add(&mut told, source_to_json(source));
+                told
+            });
+            let held = set.map(|set| Duration::from_millis(set.held_ms).as_secs_f64());
+            add(
+                &mut body,
+                json!({
+                    "set": set.map(|set| &set.name),
+                    "held_seconds": held,
+                    "sources": sources.collect::<Vec<_>>(),
+                }),
+            );
+        }
+    }
+    body
+}
+
+fn source_to_json(source: &SourceReport) -> Value {
+    json!({
+        "source": source.manifest.source,
+        "partial": source.is_partial(),
+        "isolation": source.manifest.plugin.isolation,
+        "findings": source.findings,
+        "unused_grants": words::texts(&source.unused),
+    })
+}
+
+fn add(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
+    }
 }
 
 #[cfg(test)]

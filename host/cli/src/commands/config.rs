@@ -102,17 +102,24 @@ fn summary(json: bool, path: &std::path::Path, configuration: &Configuration, mi
     };
     let repositories = names(configuration.repositories.keys().collect());
     let sources = names(configuration.sources.keys().collect());
+    let sets = names(configuration.sets.keys().collect());
     if json {
         output::message(
             "summary",
-            json!({ "mistakes": mistakes, "repositories": repositories, "sources": sources }),
+            json!({
+                "mistakes": mistakes,
+                "repositories": repositories,
+                "sources": sources,
+                "sets": sets,
+            }),
         );
     } else {
         output::line(format!(
-            "{}: repositories {}; sources {}",
+            "{}: repositories {}; sources {}; sets {}",
             path.display(),
             repositories.join(", "),
-            sources.join(", ")
+            sources.join(", "),
+            if sets.is_empty() { "none".to_owned() } else { sets.join(", ") }
         ));
     }
 }

@@ -33,7 +33,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Show(arguments) => show::run(context, &arguments),
         Command::Ls(arguments) => ls::run(context, &arguments),
         Command::Dump(arguments) => dump::run(context, &arguments),
-        Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Restore(arguments) => restore::run(context, &arguments),
         Command::Health(arguments) => health::run(context, &arguments),
         Command::Maintenance(arguments) => maintenance::run(context, &arguments),
         Command::Check(arguments) => check::run(context, &arguments),

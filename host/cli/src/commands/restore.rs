@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use lockgate_engine::restore::{RestoreJob, RestorePlan, RestoreReport, Target, preview, restore};
-use lockgate_engine::{Error, ErrorKind, Result, read_manifest};
-use lockgate_repository::Repository;
+use lockgate_engine::{Error, ErrorKind, Manifest, Result, read_manifests};
+use lockgate_repository::{Repository, Snapshot};
+use lockgate_types::Name;
 use serde_json::json;
 
 use crate::bars::Bars;
@@ -16,6 +17,9 @@ use crate::{output, words};
 pub struct Arguments {
     /// `latest`, `latest~N`, or the start of an id
     snapshot: String,
+    /// Of a snapshot of several sources only this one
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<Name>,
     /// Restore as files into this folder, instead of into the source
     #[arg(long, value_name = "FOLDER")]
     target: Option<PathBuf>,
@@ -51,47 +55,74 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     }
 }
 
-pub fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let location = context.location(None)?;
     let repository = context.runtime.block_on(location.open())?;
-    let target = target(context, &arguments, &repository)?;
-    let job = RestoreJob {
-        repository: &repository,
-        snapshot: &arguments.snapshot,
-        target,
-        parts: arguments.parts,
-        rename: arguments.rename,
-        overwrite: arguments.overwrite,
-        disaster_recovery: arguments.disaster_recovery,
-        verify: !arguments.no_verify,
-    };
+    let (id, manifests) = look(context, &arguments.snapshot, &repository)?;
+    let targets = targets(context, arguments, &id, &manifests)?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
-    if arguments.dry_run {
-        let plan = preview(&host, &job)?;
-        bars.finish();
-        print_plan(context.json, &plan);
-    } else {
-        let report = restore(&host, &job)?;
-        bars.finish();
-        print_report(context.json, &report);
+    for (source, target) in targets {
+        let job = RestoreJob {
+            repository: &repository,
+            snapshot: &id,
+            source,
+            target,
+            parts: arguments.parts.clone(),
+            rename: arguments.rename.clone(),
+            overwrite: arguments.overwrite,
+            disaster_recovery: arguments.disaster_recovery,
+            verify: !arguments.no_verify,
+        };
+        if arguments.dry_run {
+            let plan = preview(&host, &job)?;
+            bars.finish();
+            print_plan(context.json, &plan);
+        } else {
+            let report = restore(&host, &job)?;
+            bars.finish();
+            print_report(context.json, &report);
+        }
     }
     Ok(exit::OK)
 }
 
-fn target<'a>(
-    context: &'a Context,
-    arguments: &Arguments,
+/// The snapshot's id, so that all sources come from the same one, and what it says of its sources.
+fn look(
+    context: &Context,
+    selector: &str,
     repository: &Repository,
-) -> Result<Target<'a>> {
+) -> Result<(String, Vec<Manifest>)> {
+    context.runtime.block_on(async {
+        let snapshot = repository.snapshot(selector).await?;
+        let manifests = read_manifests(&repository.reader().await?, &snapshot).await?;
+        Ok((snapshot.id.to_string(), manifests))
+    })
+}
+
+/// Which source of the snapshot goes where; no source is all of the snapshot.
+fn targets<'a>(
+    context: &'a Context,
+    arguments: &'a Arguments,
+    id: &str,
+    manifests: &'a [Manifest],
+) -> Result<Vec<(Option<&'a Name>, Target<'a>)>> {
+    let source = arguments.source.as_ref();
     if let Some(folder) = &arguments.target {
-        return Ok(Target::Folder(folder.clone()));
+        return Ok(vec![(source, Target::Folder(folder.clone()))]);
     }
-    let name = match &arguments.into {
-        Some(name) => name.clone(),
-        None => archived_source(context, &arguments.snapshot, repository)?,
+    if let Some(into) = &arguments.into {
+        return Ok(vec![(source, target(context, into)?)]);
+    }
+    let archived: Vec<&Name> = match source {
+        Some(source) => vec![source],
+        None => all(arguments, id, manifests)?,
     };
-    let (name, source) = context.source(&name).map_err(|error| {
+    archived.into_iter().map(|name| Ok((Some(name), target(context, name.as_str())?))).collect()
+}
+
+fn target<'a>(context: &'a Context, name: &str) -> Result<Target<'a>> {
+    let (name, source) = context.source(name).map_err(|error| {
         Error::new(ErrorKind::Configuration, error.to_string()).with_hint(
             "restore as files with --target FOLDER, or into another source with --into SOURCE",
         )
@@ -99,19 +130,29 @@ fn target<'a>(
     Ok(Target::Source { name, source })
 }
 
-fn archived_source(context: &Context, selector: &str, repository: &Repository) -> Result<String> {
-    context.runtime.block_on(async {
-        let snapshot = repository.snapshot(selector).await?;
-        let manifest = read_manifest(&repository.reader().await?, &snapshot).await?;
-        let foreign = || {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("snapshot {} was not written by lockgate", snapshot.id.short()),
-            )
-            .with_hint("restore its files into a folder: --target FOLDER")
-        };
-        Ok(manifest.ok_or_else(foreign)?.source.to_string())
-    })
+/// All sources of the snapshot, if they can be restored one after the other.
+fn all<'a>(arguments: &Arguments, id: &str, manifests: &'a [Manifest]) -> Result<Vec<&'a Name>> {
+    let id = id.get(..8).unwrap_or(id);
+    let names: Vec<&Name> = manifests.iter().map(|manifest| &manifest.source).collect();
+    if names.is_empty() {
+        let message = format!("snapshot {id} was not written by lockgate");
+        return Err(Error::new(ErrorKind::NotFound, message)
+            .with_hint("restore its files into a folder: --target FOLDER"));
+    }
+    if names.len() > 1 && !(arguments.parts.is_empty() && arguments.rename.is_empty()) {
+        let message = format!("--part and --rename are of one source, snapshot {id} holds several");
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("say which one with --source NAME"));
+    }
+    let set = manifests.iter().find_map(|manifest| manifest.set.as_ref());
+    match set.and_then(|set| set.sources.iter().find(|source| !names.contains(source))) {
+        None => Ok(names),
+        Some(absent) => Err(Error::new(
+            ErrorKind::Damaged,
+            format!("snapshot {id} is of a set and does not hold its source {absent} any more"),
+        )
+        .with_hint("restore the others one by one with --source NAME")),
+    }
 }
 
 fn print_plan(json: bool, plan: &RestorePlan) {
@@ -130,10 +171,11 @@ fn print_plan(json: bool, plan: &RestorePlan) {
     if json {
         output::message(
             "summary",
-            json!({ "snapshot_id": plan.snapshot.id, "steps": plan.steps.len(), "dry_run": true }),
+            json!({ "snapshot_id": plan.snapshot.id, "source": plan.source, "steps": plan.steps.len(), "dry_run": true }),
         );
     } else {
-        output::line(format!("snapshot {}: nothing was changed", plan.snapshot.id.short()));
+        let what = what(&plan.snapshot, plan.source.as_ref());
+        output::line(format!("{what}: nothing was changed"));
     }
 }
 
@@ -143,6 +185,7 @@ fn print_report(json: bool, report: &RestoreReport) {
     if json {
         let body = json!({
             "snapshot_id": report.snapshot.id,
+            "source": report.source,
             "parts": report.parts.len(),
             "entries": report.totals.entries,
             "bytes": report.totals.bytes,
@@ -165,9 +208,14 @@ fn print_report(json: bool, report: &RestoreReport) {
         _ => format!("fingerprints equal in {equal} of {compared}"),
     };
     output::line(format!(
-        "restored {parts} of snapshot {}: {} in {}; {fingerprints}",
-        report.snapshot.id.short(),
+        "restored {parts} of {}: {} in {}; {fingerprints}",
+        what(&report.snapshot, report.source.as_ref()),
         words::bytes(report.totals.bytes),
         words::duration(report.duration),
     ));
+}
+
+fn what(snapshot: &Snapshot, source: Option<&Name>) -> String {
+    let source = source.map_or_else(String::new, |source| format!(" source {source}"));
+    format!("snapshot {}{source}", snapshot.id.short())
 }

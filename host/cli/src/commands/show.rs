@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use clap::Args;
-use lockgate_engine::{Manifest, Result, read_manifest};
+use lockgate_engine::{Manifest, Result, read_manifests};
 use lockgate_repository::Snapshot;
 use serde_json::json;
 
@@ -20,22 +22,27 @@ pub struct Arguments {
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let location = context.location(None)?;
-    let (snapshot, manifest) = context.runtime.block_on(async {
+    let (snapshot, manifests) = context.runtime.block_on(async {
         let repository = location.open().await?;
         let snapshot = repository.snapshot(&arguments.snapshot).await?;
         let reader = repository.reader().await?;
-        let manifest = read_manifest(&reader, &snapshot).await?;
-        Ok::<_, lockgate_engine::Error>((snapshot, manifest))
+        let manifests = read_manifests(&reader, &snapshot).await?;
+        Ok::<_, lockgate_engine::Error>((snapshot, manifests))
     })?;
     if context.json {
-        output::message("summary", json!({ "snapshot": to_json(&snapshot), "manifest": manifest }));
+        let body = json!({ "snapshot": to_json(&snapshot), "manifests": manifests });
+        output::message("summary", body);
         return Ok(exit::OK);
     }
     print_snapshot(&snapshot);
-    match &manifest {
-        Some(manifest) => print_manifest(context, manifest),
-        None => output::line("not written by lockgate: restore its files with --target"),
+    if manifests.is_empty() {
+        output::line("not written by lockgate: restore its files with --target");
     }
+    if let Some(set) = manifests.iter().find_map(|manifest| manifest.set.as_ref()) {
+        let held = words::duration(Duration::from_millis(set.held_ms));
+        output::line(format!("set      {}, all sources as of one moment within {held}", set.name));
+    }
+    manifests.iter().for_each(|manifest| print_manifest(context, manifest));
     Ok(exit::OK)
 }
 

@@ -66,19 +66,44 @@ impl Audit {
         source: &str,
         work: impl FnOnce(&Arc<Run>) -> Result<T>,
     ) -> Result<T> {
+        let run = self.begin(purpose, source);
+        enclosed(std::slice::from_ref(&run), || work(&run))
+    }
+
+    /// Records what is done with several sources at once, as a run of each.
+    ///
+    /// # Errors
+    /// Those of `work`, and when the log is required and cannot be written.
+    pub fn record_each<T>(
+        self: &Arc<Self>,
+        purpose: &str,
+        sources: &[&str],
+        work: impl FnOnce(&[Arc<Run>]) -> Result<T>,
+    ) -> Result<T> {
+        let runs: Vec<_> = sources.iter().map(|source| self.begin(purpose, source)).collect();
+        enclosed(&runs, || work(&runs))
+    }
+
+    fn begin(self: &Arc<Self>, purpose: &str, source: &str) -> Arc<Run> {
         let run = Arc::new(Run::new(Arc::clone(self), source));
         run.write(AuditEvent::Started {
             purpose: purpose.to_owned(),
             user: rustix::process::getuid().as_raw(),
             process: std::process::id(),
         });
-        run.check()?;
-        let result = work(&run);
-        run.end(&result);
-        let value = result?;
-        run.check()?;
-        Ok(value)
+        run
     }
+}
+
+/// Does the work of runs that have begun, and records its end in each.
+fn enclosed<T>(runs: &[Arc<Run>], work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let check = || runs.iter().try_for_each(|run| run.check());
+    check()?;
+    let result = work();
+    runs.iter().for_each(|run| run.end(&result));
+    let value = result?;
+    check()?;
+    Ok(value)
 }
 
 fn unwritable(file: &AuditFile, error: &std::io::Error) -> Error {

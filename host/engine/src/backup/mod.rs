@@ -1,6 +1,11 @@
 //! Backup: plan → admit → launch → begin → join → release → export → commit → end.
+//!
+//! What is backed up is one source, or a set of several as of one moment: then each stage is done for all of them before
+//! the next begins.
 
-mod export;
+mod barrier;
+mod job;
+mod member;
 mod parent;
 mod plan;
 mod record;
@@ -8,102 +13,24 @@ mod shrink;
 mod sink;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use lockgate_repository::{Repository, Snapshot, WriteOptions, Writer};
-use lockgate_sandbox::{Instance, Session};
-use lockgate_trust::{Granted, Grants};
-use lockgate_types::{BackupPlan, BackupRequest, Descriptor, Finding, Name, Outcome};
+use lockgate_repository::{Snapshot, Writer};
+use lockgate_types::Outcome;
 
-use crate::configuration::Source;
-use crate::host::Launch;
-use crate::progress::{Event, Progress, planned, with_ticker};
-use crate::trust::both_sides;
-use crate::{Error, ErrorKind, Host, Manifest, Plugin, Result, audit};
+use crate::progress::{Event, Progress, with_ticker};
+use crate::{Error, ErrorKind, Host, Manifest, Result, audit};
 
-use parent::Parent;
+pub use job::{BackupJob, BackupReport, SetJob, SourceReport, Written};
 
-/// What one backup is of, and where it goes.
-pub struct BackupJob<'a> {
-    /// Name of the source.
-    pub name: &'a Name,
-    /// The source.
-    pub source: &'a Source,
-    /// Where it goes.
-    pub repository: &'a Repository,
-    /// How it is written.
-    pub write: WriteOptions,
-    /// Written into the snapshot.
-    pub hostname: String,
-    /// Written into the snapshot.
-    pub tags: Vec<String>,
-    /// Only these parts; empty for all.
-    pub parts: Vec<String>,
-    /// Read everything, even what the parent snapshot holds unchanged.
-    pub force: bool,
-    /// Accept a result that is empty or far smaller than the parent's.
-    pub allow_shrink: bool,
-}
+use barrier::Begun;
+use member::Member;
 
-/// What a backup did.
-#[derive(Debug)]
-pub struct BackupReport {
-    /// The snapshot that now exists.
-    pub snapshot: Snapshot,
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// What the repository counted.
-    pub written: Written,
-    /// What the plugin noticed while it ended.
-    pub findings: Vec<Finding>,
-    /// What was granted and not used: the configuration could give less.
-    pub unused: Vec<Granted>,
-    /// The snapshot that unchanged entries were compared with.
-    pub parent: Option<lockgate_types::Digest>,
-    /// From the first stage to the last.
-    pub duration: Duration,
-}
-
-impl BackupReport {
-    /// Whether the plugin says that it could not save everything.
-    #[must_use]
-    pub fn is_partial(&self) -> bool {
-        let missed = ["unreadable", "failed"];
-        self.manifest.parts.iter().any(|part| {
-            missed.iter().any(|key| part.summary.get(*key).is_some_and(|count| count != "0"))
-        })
-    }
-}
-
-/// What the repository counted, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Read from the source; entries that are reused are not read.
-    pub bytes_read: u64,
-    /// Not in the repository before, before compression.
-    pub bytes_new: u64,
-    /// The same after compression and encryption.
-    pub bytes_stored: u64,
-}
-
-impl Written {
-    fn new(bytes_read: u64, snapshot: &Snapshot) -> Self {
-        let summary = snapshot.summary.as_ref();
-        let bytes_new = summary.map_or(0, |summary| summary.data_added);
-        let bytes_stored = summary.map_or(0, |summary| summary.data_added_packed);
-        Self { bytes_read, bytes_new, bytes_stored }
-    }
-}
-
-/// What the stages of one run share.
+/// What all sources of one run share.
 struct Run<'a> {
     host: &'a Host,
     job: &'a BackupJob<'a>,
-    plugin: &'a Plugin,
-    grants: &'a Grants,
-    session: &'a Session,
     writer: &'a Arc<Writer>,
-    parent: Option<Parent>,
     progress: Arc<Progress>,
 }
 
@@ -112,125 +39,83 @@ struct Run<'a> {
 /// # Errors
 /// Whatever goes wrong; then there is no snapshot.
 pub fn backup(host: &Host, job: &BackupJob<'_>) -> Result<BackupReport> {
-    host.audit.record("backup", job.name.as_str(), |run| recorded(host, job, run))
+    let names: Vec<&str> = job.sources.iter().map(|(name, _)| name.as_str()).collect();
+    host.audit.record_each("backup", &names, |runs| recorded(host, job, runs))
 }
 
-fn recorded(host: &Host, job: &BackupJob<'_>, run: &Arc<audit::Run>) -> Result<BackupReport> {
+fn recorded(host: &Host, job: &BackupJob<'_>, runs: &[Arc<audit::Run>]) -> Result<BackupReport> {
     let started = Instant::now();
-    host.observer.event(&Event::Stage("plan"));
-    let parent = if job.force { None } else { plan::parent(host, job)? };
-    host.observer.event(&Event::Stage("admit"));
-    let plugin = host.admit(&job.source.plugin)?;
-    // A backup has no business changing what it saves.
-    let given = job.source.grants().read_only();
-    let (grants, limits) = both_sides(&plugin, job.name.as_str(), &given, &job.source.limits)?;
-    host.observer.event(&Event::Stage("launch"));
-    let (name, config) = (job.name.to_string(), job.source.config_json());
-    let session = host.launch(&plugin, Launch { run, name, grants: &grants, limits, config })?;
-    let canceller = session.canceller();
-    let listening = host.cancel.listen(move || canceller.cancel());
+    let members = member::launch(host, job, runs)?;
+    let listening: Vec<_> = members.iter().map(|member| member.listen(host)).collect();
     let writer = Arc::new(host.runtime.block_on(job.repository.writer(job.write.clone()))?);
-    // A slow storage may have much to take in after the plugin has given everything.
+    // A slow storage may have much to take in after the plugins have given everything.
     let canceller = writer.canceller();
     let storing = host.cancel.listen(move || canceller.cancel());
 
-    let parent_id = parent.as_ref().map(|parent| parent.snapshot.id);
-    let progress = Arc::new(Progress::default());
-    let run = Run {
-        host,
-        job,
-        plugin: &plugin,
-        grants: &grants,
-        session: &session,
-        writer: &writer,
-        parent,
-        progress,
-    };
-    let exported = with_ticker(&host.observer, &run.progress, || run.export_all());
+    let run = Run { host, job, writer: &writer, progress: Arc::new(Progress::default()) };
+    let exported = with_ticker(&host.observer, &run.progress, || export_all(&run, &members));
     drop(run);
 
+    let parent = record::parent(&members);
     let finished = match exported {
-        Ok(exported) => finish(host, job, writer, exported, parent_id),
+        Ok(exported) => finish(host, job, writer, exported, parent),
         Err(error) => Err(abort(host, writer, error)),
     };
     drop((listening, storing));
-    let unused = session.unused();
-    session.close();
+    let unused: Vec<_> = members.into_iter().map(Member::close).collect();
     let finished = finished.map_err(|error| match error.kind() {
         ErrorKind::Interrupted => interrupted(),
         _ => error,
     });
-    let (snapshot, manifest, written, findings) = finished?;
-    let duration = started.elapsed();
-    Ok(BackupReport { snapshot, manifest, written, findings, unused, parent: parent_id, duration })
+    let (snapshot, written, mut sources) = finished?;
+    for (source, unused) in sources.iter_mut().zip(unused) {
+        source.unused = unused;
+    }
+    Ok(BackupReport { snapshot, sources, written, parent, duration: started.elapsed() })
 }
 
-/// What the export left behind: the coordinator still holds its session, the writer still holds its data.
+/// What the export left behind: the coordinators still hold their sessions, the writer still holds its data.
 struct Exported {
-    coordinator: Instance,
-    manifest: Manifest,
+    begun: Vec<Begun>,
+    manifests: Vec<Manifest>,
+}
+
+/// begin → join → release → export. Whoever began is told how it ended.
+fn export_all(run: &Run<'_>, members: &[Member<'_>]) -> Result<Exported> {
+    let mut begun = Vec::with_capacity(members.len());
+    match export_begun(run, members, &mut begun) {
+        Ok(manifests) => Ok(Exported { begun, manifests }),
+        Err(error) => {
+            end_all(&mut begun, &outcome(&error));
+            Err(error)
+        }
+    }
+}
+
+fn export_begun(
+    run: &Run<'_>,
+    members: &[Member<'_>],
+    begun: &mut Vec<Begun>,
+) -> Result<Vec<Manifest>> {
+    let set = barrier::hold(run, members, begun)?;
+    run.stage("export")?;
+    barrier::export(run, members, begun, |_| true)?;
+    let manifests: Vec<_> = members
+        .iter()
+        .zip(begun)
+        .map(|(member, begun)| record::manifest(member, begun, set.clone()))
+        .collect();
+    for (member, manifest) in members.iter().zip(&manifests) {
+        if !run.job.allow_shrink && run.job.parts.is_empty() {
+            shrink::review(member.parent.as_ref(), manifest)?;
+        }
+    }
+    manifests.iter().try_for_each(|manifest| record::add_manifest(run, manifest))?;
+    run.stage("index")?;
+    Ok(manifests)
 }
 
 impl Run<'_> {
-    /// begin → join → release → export.
-    fn export_all(&self) -> Result<Exported> {
-        let mut coordinator = self.session.instance("coordinator")?;
-        let descriptor = coordinator.describe()?;
-        self.plugin.check_descriptor(&descriptor)?;
-        self.stage("begin")?;
-        let request = BackupRequest {
-            parts: self.job.parts.clone(),
-            since: self.parent.as_ref().and_then(Parent::mark),
-            ..BackupRequest::default()
-        };
-        let plan = coordinator.backup_begin(request)?;
-        match self.export_planned(&mut coordinator, &descriptor, &plan) {
-            Ok(manifest) => Ok(Exported { coordinator, manifest }),
-            Err(error) => {
-                end(&mut coordinator, outcome(&error)).ok();
-                Err(error)
-            }
-        }
-    }
-
-    fn export_planned(
-        &self,
-        coordinator: &mut Instance,
-        descriptor: &Descriptor,
-        plan: &BackupPlan,
-    ) -> Result<Manifest> {
-        plan::review(self.job.name, &plan.parts, &self.job.parts)?;
-        self.host.observer.event(&planned(plan.parts.iter()));
-        self.stage("join")?;
-        let instances = self.join(plan)?;
-        self.stage("release")?;
-        coordinator.backup_release()?;
-        self.stage("export")?;
-        let parts = self.export_parts(instances, &plan.parts)?;
-        let manifest = record::manifest(self, descriptor, plan, parts);
-        if !self.job.allow_shrink && self.job.parts.is_empty() {
-            shrink::review(self.parent.as_ref(), &manifest)?;
-        }
-        record::add_manifest(self, &manifest)?;
-        self.stage("index")?;
-        Ok(manifest)
-    }
-
-    /// One instance per part, at most as many as may work at once; an instance that took part in the consistent point then
-    /// exports several parts one after the other.
-    fn join(&self, plan: &BackupPlan) -> Result<Vec<Instance>> {
-        let wanted = usize::try_from(self.job.source.parallel).unwrap_or(1).min(plan.parts.len());
-        let max = plan::workers_max(self.job.name, &plan.attributes)?;
-        let wanted = max.map_or(wanted, |max| wanted.min(max));
-        let mut instances = Vec::with_capacity(wanted);
-        for number in 1..=wanted {
-            let mut instance = self.session.instance(&format!("worker {number}"))?;
-            instance.backup_join(&plan.mark)?;
-            instances.push(instance);
-        }
-        Ok(instances)
-    }
-
     fn stage(&self, stage: &'static str) -> Result<()> {
         if self.host.cancel.is_cancelled() {
             return Err(interrupted());
@@ -252,23 +137,24 @@ fn outcome(error: &Error) -> Outcome {
     }
 }
 
-fn end(coordinator: &mut Instance, outcome: Outcome) -> Result<Vec<Finding>> {
-    Ok(coordinator.backup_end(outcome)?)
+/// The last that began ends first. What a plugin says when all has failed anyway adds nothing.
+fn end_all(begun: &mut [Begun], outcome: &Outcome) {
+    for one in begun.iter_mut().rev() {
+        one.coordinator.backup_end(outcome.clone()).ok();
+    }
 }
 
-type Finished = (Snapshot, Manifest, Written, Vec<Finding>);
-
-/// commit → end. From the commit on the backup exists, whatever the plugin then says.
+/// commit → end. From the commit on the backup exists, whatever the plugins then say.
 fn finish(
     host: &Host,
     job: &BackupJob<'_>,
     writer: Arc<Writer>,
     exported: Exported,
     parent: Option<lockgate_types::Digest>,
-) -> Result<Finished> {
-    let Exported { mut coordinator, manifest } = exported;
+) -> Result<(Snapshot, Written, Vec<SourceReport>)> {
+    let Exported { mut begun, manifests } = exported;
     if host.cancel.is_cancelled() {
-        end(&mut coordinator, Outcome::Cancelled).ok();
+        end_all(&mut begun, &Outcome::Cancelled);
         return Err(abort(host, writer, interrupted()));
     }
     host.observer.event(&Event::Stage("commit"));
@@ -278,22 +164,24 @@ fn finish(
             "an entry is still being written after the export",
         ));
     };
-    let draft = record::draft(job, parent);
     let bytes_read = writer.progress().bytes_read;
-    match host.runtime.block_on(writer.commit(draft)) {
-        Ok(snapshot) => {
-            let written = Written::new(bytes_read, &snapshot);
-            host.observer.event(&Event::Stage("end"));
-            let findings = end(&mut coordinator, Outcome::Completed)
-                .unwrap_or_else(|error| vec![record::end_failed(&error)]);
-            Ok((snapshot, manifest, written, findings))
-        }
+    let snapshot = match host.runtime.block_on(writer.commit(record::draft(job, parent))) {
+        Ok(snapshot) => snapshot,
         Err(error) => {
             let error = Error::from(error);
-            end(&mut coordinator, outcome(&error)).ok();
-            Err(error)
+            end_all(&mut begun, &outcome(&error));
+            return Err(error);
         }
-    }
+    };
+    host.observer.event(&Event::Stage("end"));
+    let completed = |(mut begun, manifest): (Begun, Manifest)| {
+        let ended = begun.coordinator.backup_end(Outcome::Completed);
+        let findings = ended.unwrap_or_else(|error| vec![record::end_failed(&error.into())]);
+        SourceReport { manifest, findings, unused: Vec::new() }
+    };
+    let sources = begun.into_iter().zip(manifests).map(completed).collect();
+    let written = Written::new(bytes_read, &snapshot);
+    Ok((snapshot, written, sources))
 }
 
 /// Leaves nothing behind that counts as a backup, and gives back the reason.

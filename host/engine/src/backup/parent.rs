@@ -2,7 +2,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use lockgate_repository::{Node, Reader, Repository, Snapshot};
-use lockgate_types::{Entry, EntryPath};
+use lockgate_types::{Entry, EntryPath, Name};
 use tokio::runtime::Handle;
 
 use crate::manifest::{Manifest, read_manifest};
@@ -33,10 +33,11 @@ impl Parent {
     pub async fn open(
         repository: &Repository,
         snapshot: Snapshot,
+        source: &Name,
         runtime: Handle,
     ) -> Result<Self> {
         let reader = repository.reader().await?;
-        let manifest = read_manifest(&reader, &snapshot).await?;
+        let manifest = read_manifest(&reader, &snapshot, source).await?;
         Ok(Self { snapshot, manifest, reader, runtime })
     }
 

@@ -3,18 +3,21 @@ use std::collections::BTreeSet;
 use lockgate_repository::Snapshot;
 use lockgate_types::{Attributes, EntryPath, Name, Part};
 
-use super::{BackupJob, Parent};
+use super::BackupJob;
+use super::parent::Parent;
 use crate::{Error, ErrorKind, Host, Result};
 
 /// Most parts of one plan; a plugin with more should make its parts larger.
 const PARTS_MAX: usize = 1_000_000;
 
-/// The newest snapshot of the same source from the same host.
-pub(super) fn parent(host: &Host, job: &BackupJob<'_>) -> Result<Option<Parent>> {
-    let folder = format!("/{}", job.name);
-    let of_this_source = |snapshot: &Snapshot| {
-        snapshot.paths == [folder.as_str()] && snapshot.hostname == job.hostname
-    };
+/// The newest snapshot of the same source from the same host, alone or in a set.
+pub(super) fn parent(host: &Host, job: &BackupJob<'_>, name: &Name) -> Result<Option<Parent>> {
+    if job.force {
+        return Ok(None);
+    }
+    let folder = format!("/{name}");
+    let of_this_source =
+        |snapshot: &Snapshot| snapshot.paths.contains(&folder) && snapshot.hostname == job.hostname;
     host.runtime.block_on(async {
         let snapshots = job.repository.snapshots().await?;
         let newest =
@@ -22,7 +25,8 @@ pub(super) fn parent(host: &Host, job: &BackupJob<'_>) -> Result<Option<Parent>>
         match newest {
             None => Ok(None),
             Some(snapshot) => {
-                Parent::open(job.repository, snapshot, host.runtime.clone()).await.map(Some)
+                let runtime = host.runtime.clone();
+                Parent::open(job.repository, snapshot, name, runtime).await.map(Some)
             }
         }
     })
@@ -82,6 +86,28 @@ pub(super) fn workers_max(source: &Name, plan: &Attributes) -> Result<Option<usi
     }
 }
 
+/// When what is saved stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Once all workers have joined.
+    Join,
+    /// When it is read.
+    Export,
+}
+
+/// When what the plan saves stands still, as the plugin says.
+pub(super) fn moment(source: &Name, plan: &Attributes) -> Result<Moment> {
+    match plan.get("moment").map(String::as_str) {
+        None | Some("join") => Ok(Moment::Join),
+        Some("export") => Ok(Moment::Export),
+        Some(text) => Err(Error::new(
+            ErrorKind::Failed,
+            format!("source {source}: the plan's moment is {text:?} and neither join nor export"),
+        )
+        .with_hint("its author has to correct the plugin")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +151,14 @@ mod tests {
         for wrong in ["0", "-1", "", "two", "99999999999999999999999"] {
             assert!(workers_max(&shop(), &plan(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_plan_says_when_its_data_stands_still() {
+        let plan = |text: &str| Attributes::from([("moment".to_owned(), text.to_owned())]);
+        assert_eq!(moment(&shop(), &Attributes::new()).unwrap(), Moment::Join);
+        assert_eq!(moment(&shop(), &plan("join")).unwrap(), Moment::Join);
+        assert_eq!(moment(&shop(), &plan("export")).unwrap(), Moment::Export);
+        assert!(moment(&shop(), &plan("soon")).is_err());
     }
 }

@@ -1,4 +1,4 @@
-use super::Parent;
+use super::parent::Parent;
 use crate::manifest::Manifest;
 use crate::{Error, ErrorKind, Result};
 

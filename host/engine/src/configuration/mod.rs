@@ -1,4 +1,4 @@
-//! The one configuration file: repositories and sources, in TOML.
+//! The one configuration file: repositories, sources and sets, in TOML.
 //!
 //! The file names where secrets are found and never holds one.
 
@@ -33,6 +33,8 @@ pub struct Configuration {
     pub repositories: BTreeMap<Name, Repository>,
     /// What is backed up, by name.
     pub sources: BTreeMap<Name, Source>,
+    /// Sources that are backed up as of one moment, by name.
+    pub sets: BTreeMap<Name, Set>,
 }
 
 /// Which plugins may run: where the lock file is, and whose signatures are demanded.
@@ -144,6 +146,17 @@ pub struct Source {
     pub config: toml::Table,
 }
 
+/// Sources that are backed up as of one moment, into one snapshot.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Set {
+    /// In the order in which they are asked for their points in time: first those that can hold their writers.
+    pub sources: Vec<Name>,
+    /// Longest time between the first source's point in time and the last one's, in seconds. When it passes, the backup fails.
+    #[serde(default = "hold_seconds_default")]
+    pub hold_seconds: u32,
+}
+
 impl Repository {
     /// A repository of which only the location is known.
     #[must_use]
@@ -163,6 +176,10 @@ impl Repository {
 
 fn parallel_default() -> u32 {
     4
+}
+
+fn hold_seconds_default() -> u32 {
+    60
 }
 
 impl Source {

@@ -1,8 +1,9 @@
 use std::fmt;
 
+use lockgate_types::Name;
 use serde::Deserialize;
 
-use super::{Configuration, Repository, Source};
+use super::{Configuration, Repository, Set, Source};
 
 /// Something wrong in the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,11 @@ fn review(text: &str, configuration: &Configuration) -> Vec<Mistake> {
     for (name, source) in &configuration.sources {
         let table = format!("sources.{name}");
         let found = review_source(configuration, source);
+        mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
+    }
+    for (name, set) in &configuration.sets {
+        let table = format!("sets.{name}");
+        let found = review_set(configuration, name, set);
         mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
     }
     mistakes
@@ -161,6 +167,33 @@ fn review_source(configuration: &Configuration, source: &Source) -> Vec<String> 
     found
 }
 
+fn review_set(configuration: &Configuration, name: &Name, set: &Set) -> Vec<String> {
+    let mut found = Vec::new();
+    if configuration.sources.contains_key(name) {
+        found.push("a source has this name too".to_owned());
+    }
+    if set.sources.len() < 2 {
+        found.push("sources: name two or more".to_owned());
+    }
+    if !(1..=3600).contains(&set.hold_seconds) {
+        found.push(format!("hold-seconds: {} is not between 1 and 3600", set.hold_seconds));
+    }
+    let mut repositories = Vec::new();
+    for (index, source) in set.sources.iter().enumerate() {
+        if set.sources[..index].contains(source) {
+            found.push(format!("sources: {source} twice"));
+        }
+        match configuration.sources.get(source) {
+            Some(source) => repositories.push(&source.repository),
+            None => found.push(format!("sources: there is no [sources.{source}]")),
+        }
+    }
+    if repositories.windows(2).any(|pair| pair[0] != pair[1]) {
+        found.push("sources: they must have the same repository".to_owned());
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,5 +249,30 @@ limits = { memory-bytes = 134217728 }
         assert_eq!(source.limits.memory_bytes, 128 << 20);
         assert_eq!(source.config_json(), r#"{"databases":["shop"]}"#);
         assert_eq!(source.grants().endpoints.len(), 1);
+    }
+
+    #[test]
+    fn a_set_is_of_sources_that_can_be_one_snapshot() {
+        let sources = "[repositories.a]\nurl = \"fs:/a\"\n[repositories.b]\nurl = \"fs:/b\"\n\
+            [sources.x]\nplugin = \"files\"\nrepository = \"a\"\n\
+            [sources.y]\nplugin = \"files\"\nrepository = \"a\"\n\
+            [sources.z]\nplugin = \"files\"\nrepository = \"b\"\n";
+        let with =
+            |name: &str, set: &str| parse(&format!("{sources}[sets.{name}]\nsources = {set}\n"));
+        let good = with("shop", r#"["y", "x"]"#).unwrap();
+        let set = good.sets.values().next().unwrap();
+        assert_eq!((set.sources.len(), set.hold_seconds), (2, 60));
+        for (name, set, expected) in [
+            ("shop", r#"["x"]"#, "two or more"),
+            ("shop", r#"["x", "x"]"#, "x twice"),
+            ("shop", r#"["x", "w"]"#, "no [sources.w]"),
+            ("shop", r#"["x", "z"]"#, "the same repository"),
+            ("x", r#"["x", "y"]"#, "a source has this name too"),
+            ("shop", "[\"x\", \"y\"]\nhold-seconds = 0", "not between 1 and 3600"),
+        ] {
+            let mistakes = with(name, set).unwrap_err();
+            assert_eq!(mistakes[0].line, 14, "{}", mistakes[0]);
+            assert!(mistakes[0].message.contains(expected), "{}", mistakes[0]);
+        }
     }
 }

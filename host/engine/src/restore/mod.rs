@@ -29,6 +29,8 @@ pub struct RestoreJob<'a> {
     pub repository: &'a Repository,
     /// Which snapshot: `latest`, `latest~N` or the start of an id.
     pub snapshot: &'a str,
+    /// Which source of it; may be left out when it holds one, or goes into a folder as one tree.
+    pub source: Option<&'a Name>,
     /// Where to.
     pub target: Target<'a>,
     /// Only these parts; empty for all.
@@ -70,6 +72,8 @@ impl Target<'_> {
 pub struct RestorePlan {
     /// From which snapshot.
     pub snapshot: Snapshot,
+    /// Which source of it; none of a tree of files.
+    pub source: Option<Name>,
     /// The steps in the plugin's words.
     pub steps: Vec<Step>,
 }
@@ -79,6 +83,8 @@ pub struct RestorePlan {
 pub struct RestoreReport {
     /// From which snapshot.
     pub snapshot: Snapshot,
+    /// Which source of it; none of a tree of files.
+    pub source: Option<Name>,
     /// The parts that were restored.
     pub parts: Vec<RestoredPart>,
     /// What the plugin noticed while it ended.
@@ -135,7 +141,8 @@ fn recorded_preview(
     host.observer.event(&Event::Stage("preview"));
     let request = request(job, &selected);
     let steps = placed.coordinator()?.restore_preview(request)?;
-    Ok(RestorePlan { snapshot: selected.snapshot, steps })
+    let source = selected.manifest.map(|manifest| manifest.source);
+    Ok(RestorePlan { snapshot: selected.snapshot, source, steps })
 }
 
 /// Restores a snapshot.
@@ -172,6 +179,7 @@ fn recorded(host: &Host, job: &RestoreJob<'_>, run: &Arc<audit::Run>) -> Result<
     let (parts, findings) = result?;
     Ok(RestoreReport {
         snapshot: selected.snapshot,
+        source: selected.manifest.map(|manifest| manifest.source),
         parts,
         findings,
         isolation,

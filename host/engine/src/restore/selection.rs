@@ -3,7 +3,7 @@ use lockgate_types::{Attributes, EntryPath, Part};
 
 use super::RestoreJob;
 use super::target::FILES_PLUGIN;
-use crate::manifest::{Manifest, PartRecord, path, read_manifest, source_folder};
+use crate::manifest::{Manifest, PartRecord, path, read_manifests, source_folder};
 use crate::restore::Target;
 use crate::{Error, ErrorKind, Result};
 
@@ -32,16 +32,44 @@ pub(super) async fn select(
     snapshot: Snapshot,
     job: &RestoreJob<'_>,
 ) -> Result<Selected> {
-    let manifest = read_manifest(reader, &snapshot).await?;
+    let manifest = one_of(read_manifests(reader, &snapshot).await?, &snapshot, job)?;
+    let root = EntryPath::root();
     let parts = match (&manifest, &job.target) {
-        (Some(manifest), Target::Folder(_)) if manifest.plugin.name != FILES_PLUGIN => {
-            as_tree(job)?
-        }
+        (Some(manifest), Target::Folder(_)) if manifest.plugin.name != FILES_PLUGIN => as_tree(
+            job,
+            if job.source.is_some() { source_folder(&manifest.source)? } else { root },
+        )?,
         (Some(manifest), _) => of_manifest(manifest, job)?,
-        (None, Target::Folder(_)) => as_tree(job)?,
+        (None, Target::Folder(_)) => as_tree(job, root)?,
         (None, Target::Source { .. }) => return Err(foreign(&snapshot)),
     };
     Ok(Selected { snapshot, manifest, parts })
+}
+
+/// The manifest of the source that is wanted; none when that is no source's, or all of them as one tree.
+fn one_of(
+    mut manifests: Vec<Manifest>,
+    snapshot: &Snapshot,
+    job: &RestoreJob<'_>,
+) -> Result<Option<Manifest>> {
+    let id = snapshot.id.short();
+    if let Some(source) = job.source {
+        let position = manifests.iter().position(|manifest| manifest.source == *source);
+        let absent = || {
+            Error::new(ErrorKind::NotFound, format!("snapshot {id} holds no source {source}"))
+                .with_hint("`lockgate show SNAPSHOT` lists its sources")
+        };
+        return Ok(Some(manifests.swap_remove(position.ok_or_else(absent)?)));
+    }
+    match (manifests.len(), &job.target) {
+        (0 | 1, _) => Ok(manifests.pop()),
+        (_, Target::Folder(_)) => Ok(None),
+        (count, Target::Source { .. }) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("snapshot {id} holds {count} sources: which one?"),
+        )
+        .with_hint("say it with --source NAME; `lockgate show SNAPSHOT` lists them")),
+    }
 }
 
 fn foreign(snapshot: &Snapshot) -> Error {
@@ -55,7 +83,7 @@ fn foreign(snapshot: &Snapshot) -> Error {
     .with_hint("restore its files into a folder: --target FOLDER")
 }
 
-fn as_tree(job: &RestoreJob<'_>) -> Result<Vec<SelectedPart>> {
+fn as_tree(job: &RestoreJob<'_>, folder: EntryPath) -> Result<Vec<SelectedPart>> {
     if let Some(id) = job.parts.first() {
         return Err(Error::new(
             ErrorKind::NotFound,
@@ -70,7 +98,7 @@ fn as_tree(job: &RestoreJob<'_>) -> Result<Vec<SelectedPart>> {
         items_estimate: None,
         attributes: Attributes::new(),
     };
-    Ok(vec![SelectedPart { part, folder: EntryPath::root(), fingerprint: None }])
+    Ok(vec![SelectedPart { part, folder, fingerprint: None }])
 }
 
 fn of_manifest(manifest: &Manifest, job: &RestoreJob<'_>) -> Result<Vec<SelectedPart>> {

@@ -136,7 +136,7 @@ pub(super) fn dry_run(trial: &mut Trial<'_>) -> Result<Verdict> {
 /// Ids of the parts of the newest snapshot.
 fn parts(trial: &Trial<'_>) -> Result<Vec<String>> {
     let shown = trial.succeed(&["--json", "show", "latest"])?.outcome.summary()?;
-    let parts = shown.pointer("/manifest/parts").and_then(Value::as_array);
+    let parts = shown.pointer("/manifests/0/parts").and_then(Value::as_array);
     let parts = parts.context("the snapshot names no parts")?;
     let id = |part: &Value| part.get("id").and_then(Value::as_str).map(str::to_owned);
     Ok(parts.iter().filter_map(id).collect())
