@@ -215,7 +215,7 @@ impl Reason {
             ErrorKind::NotFound => "it is not there".to_owned(),
             ErrorKind::AlreadyExists => "it is there already".to_owned(),
             ErrorKind::Timeout => "the time for the operation ran out".to_owned(),
-            _ => with_source(error),
+            _ => bare_status(error).unwrap_or_else(|| with_source(error)),
         };
         Self { kind, cause, hint: None }
     }
@@ -223,7 +223,7 @@ impl Reason {
     /// The codes are those of the S3 API reference, "Error responses"; OpenDAL gives them in the text of the error.
     fn of_s3_code(error: &opendal::Error) -> Option<Self> {
         let message = error.message();
-        let code = quoted(message, "S3Error { code: \"")?;
+        let code = quoted(message, "S3Error { code: \"").filter(|code| !code.is_empty())?;
         let text = quoted(message, "message: \"").unwrap_or_default();
         let (kind, hint) = match code {
             "NoSuchBucket" => (ErrorKind::NotFound, "create the bucket, or correct its name"),
@@ -327,6 +327,19 @@ fn of_io(error: &io::Error) -> ErrorKind {
 }
 
 /// The message and the deepest cause.
+/// The status of an answer that said nothing else, as those to HEAD do (RFC 9110, section 9.3.2). OpenDAL keeps it in the text only.
+fn bare_status(error: &opendal::Error) -> Option<String> {
+    let message = error.message();
+    let says_something = quoted(message, "message: \"").unwrap_or(message);
+    if !says_something.is_empty() {
+        return None;
+    }
+    let text = error.to_string();
+    let (_, after) = text.split_once("status: ")?;
+    let status = after.get(..3).filter(|digits| digits.bytes().all(|it| it.is_ascii_digit()))?;
+    Some(format!("the server answered with status {status} and no reason"))
+}
+
 fn with_source(error: &opendal::Error) -> String {
     match StdError::source(error) {
         Some(source) => one_line(&format!("{}: {}", error.message(), deepest(source))),
@@ -407,5 +420,18 @@ mod tests {
         let error =
             of(opendal::Error::new(opendal::ErrorKind::RateLimited, "slow down").set_temporary());
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Unreachable, Retry::Later));
+    }
+
+    #[test]
+    fn an_answer_without_a_body_is_told_by_its_status() {
+        let bare = r#"S3Error { code: "", message: "", resource: "", request_id: "" }"#;
+        for message in ["", bare] {
+            let error = opendal::Error::new(opendal::ErrorKind::PermissionDenied, message)
+                .with_context("response", "Parts { status: 403, version: HTTP/1.1 }");
+            let error = of(error);
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            let expected = "the server answered with status 403 and no reason";
+            assert!(error.to_string().ends_with(expected), "{error}");
+        }
     }
 }
