@@ -156,27 +156,37 @@ fn all<'a>(arguments: &Arguments, id: &str, manifests: &'a [Manifest]) -> Result
 }
 
 fn print_plan(json: bool, plan: &RestorePlan) {
-    for step in &plan.steps {
-        if json {
-            output::message("step", step);
-            continue;
-        }
+    let saved = plan.manifest.as_ref();
+    let saved_by = saved.map(|it| format!("{} {}", it.plugin.name, it.plugin.version));
+    // As plugins call the version of what they saved.
+    let server = saved.and_then(|manifest| manifest.attributes.get("server"));
+    let source = saved.map(|manifest| &manifest.source);
+    if json {
+        plan.steps.iter().for_each(|step| output::message("step", step));
+        let body = json!({
+            "snapshot_id": plan.snapshot.id,
+            "source": source,
+            "saved_by": saved_by,
+            "saved_server": server,
+            "restored_by": plan.plugin,
+            "steps": plan.steps.len(),
+            "dry_run": true,
+        });
+        return output::message("summary", body);
+    }
+    let of = server.map(|server| format!(" of {server}")).unwrap_or_default();
+    let saved_by = saved_by.map(|by| format!(", saved by {by}{of}")).unwrap_or_default();
+    let what = what(&plan.snapshot, source);
+    output::line(format!("{what}{saved_by}; {} would restore", plan.plugin));
+    for (step, number) in plan.steps.iter().zip(1..) {
         let bytes = step.bytes_estimate.map(words::bytes).unwrap_or_default();
         let overwrites = if step.overwrites { "  (replaces what is there)" } else { "" };
         output::line(format!(
-            "{}  {}  {}  {bytes}{overwrites}",
+            "{number:4}  {}  {}  {}  {bytes}{overwrites}",
             step.part, step.action, step.target
         ));
     }
-    if json {
-        output::message(
-            "summary",
-            json!({ "snapshot_id": plan.snapshot.id, "source": plan.source, "steps": plan.steps.len(), "dry_run": true }),
-        );
-    } else {
-        let what = what(&plan.snapshot, plan.source.as_ref());
-        output::line(format!("{what}: nothing was changed"));
-    }
+    output::line(format!("{what}: nothing was changed"));
 }
 
 fn print_report(json: bool, report: &RestoreReport) {

@@ -15,7 +15,7 @@ use lockgate_trust::Granted;
 use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
 
 use crate::configuration::Source;
-use crate::manifest::IsolationRecord;
+use crate::manifest::{IsolationRecord, Manifest};
 use crate::progress::{Event, Progress, Totals, with_ticker};
 use crate::{Error, ErrorKind, Host, Result, audit};
 
@@ -72,9 +72,11 @@ impl Target<'_> {
 pub struct RestorePlan {
     /// From which snapshot.
     pub snapshot: Snapshot,
-    /// Which source of it; none of a tree of files.
-    pub source: Option<Name>,
-    /// The steps in the plugin's words.
+    /// What the snapshot says of the source; none of a tree of files.
+    pub manifest: Option<Manifest>,
+    /// The plugin that would restore, with its version.
+    pub plugin: String,
+    /// The steps in the plugin's words, in the order in which they would be done.
     pub steps: Vec<Step>,
 }
 
@@ -141,8 +143,8 @@ fn recorded_preview(
     host.observer.event(&Event::Stage("preview"));
     let request = request(job, &selected);
     let steps = placed.coordinator()?.restore_preview(request)?;
-    let source = selected.manifest.map(|manifest| manifest.source);
-    Ok(RestorePlan { snapshot: selected.snapshot, source, steps })
+    let plugin = placed.plugin_shown();
+    Ok(RestorePlan { snapshot: selected.snapshot, manifest: selected.manifest, plugin, steps })
 }
 
 /// Restores a snapshot.

@@ -41,6 +41,11 @@ impl Placed {
         self.plugin.check_descriptor(&coordinator.describe()?)?;
         Ok(coordinator)
     }
+
+    /// The plugin with its version.
+    pub fn plugin_shown(&self) -> String {
+        format!("{} {}", self.plugin.name, self.plugin.declaration.version)
+    }
 }
 
 pub(super) fn place(
