@@ -29,7 +29,7 @@ fn a_busy_database_is_saved_at_one_moment() -> Result<()> {
 
     let plan = lockgate.ok(&["restore", "latest", "--into", "other", "--dry-run"])?;
     ensure!(plan.stdout.contains("saved by mariadb 0.1.0 of MariaDB 10."), "{plan:?}");
-    ensure!(plan.stdout.contains("bank/account  create"), "{plan:?}");
+    ensure!(plan.stdout.contains("bank/account  make table"), "{plan:?}");
     let summary = lockgate.summary(&["restore", "latest", "--into", "other"])?;
     let compared = summary.get("fingerprints_equal").and_then(Value::as_u64).unwrap_or_default();
     ensure!(compared >= 4, "fingerprints were not compared: {summary}");

@@ -201,6 +201,21 @@ fn a_wrong_configuration_is_explained_by_line() -> Result<()> {
 }
 
 #[test]
+fn what_a_plugin_has_no_use_for_is_seen_before_a_run() -> Result<()> {
+    let site = Site::local()?;
+    let lockgate = site.configured(
+        "[sources.home]\nplugin = \"files\"\nendpoints.server = { address = \"db:1\", encryption = \"off\" }\n
+         [sources.shop]\nplugin = \"oracle\"\n",
+    )?;
+    let checked = lockgate.run(&["config", "check"])?;
+    ensure!(checked.code == Some(2), "{checked:?}");
+    ensure!(checked.stdout.contains("sources.shop: there is no plugin oracle"), "{checked:?}");
+    ensure!(checked.stdout.contains("sources.home: "), "{checked:?}");
+    ensure!(checked.stdout.contains("server"), "{checked:?}");
+    Ok(())
+}
+
+#[test]
 fn an_interrupted_backup_leaves_nothing_half_visible() -> Result<()> {
     let (site, _) = with_data()?;
     folder::fill(&site.path("large"), 60, 400 << 20, 14)?;

@@ -9,7 +9,7 @@ use lockgate_engine::configuration::{self, Configuration, Secret, Source};
 use lockgate_engine::jail::Isolation;
 use lockgate_engine::repositories::Location;
 use lockgate_engine::{
-    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Result, Trust, WorkerCommand,
+    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Plugins, Result, Trust, WorkerCommand,
 };
 use lockgate_types::Name;
 use tokio::runtime::Runtime;
@@ -138,12 +138,11 @@ impl Context {
 
     /// What runs plugins here.
     pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
-        let program = env::current_exe()
-            .map_err(|error| Error::new(ErrorKind::Failed, format!("own program file: {error}")))?;
+        let program = own_program()?;
         Host::new(HostOptions {
             audit: self.audit_file(),
             runtime: self.runtime.handle().clone(),
-            plugins: self.plugin_folder(&program),
+            plugins: self.plugin_folder(&program, &self.configuration),
             trust: Trust::open(self.lock_file(), self.configuration.trust.policy())?,
             cache: self.cache_folder().join("code"),
             worker: WorkerCommand {
@@ -183,17 +182,23 @@ impl Context {
         )
     }
 
-    fn plugin_folder(&self, program: &Path) -> PathBuf {
+    /// The plugins that a configuration would run.
+    pub fn plugins_of(&self, configuration: &Configuration) -> Result<Plugins> {
+        Ok(Plugins::new(self.plugin_folder(&own_program()?, configuration)))
+    }
+
+    fn plugin_folder(&self, program: &Path, configuration: &Configuration) -> PathBuf {
         let beside =
             program.parent().map(|folder| folder.join("plugins")).filter(|folder| folder.is_dir());
-        self.plugins
-            .clone()
-            .or_else(|| self.configuration.plugins.clone())
-            .or(beside)
-            .unwrap_or_else(|| {
-                user_folder("XDG_DATA_HOME", ".local/share").join("lockgate/plugins")
-            })
+        self.plugins.clone().or_else(|| configuration.plugins.clone()).or(beside).unwrap_or_else(
+            || user_folder("XDG_DATA_HOME", ".local/share").join("lockgate/plugins"),
+        )
     }
+}
+
+fn own_program() -> Result<PathBuf> {
+    env::current_exe()
+        .map_err(|error| Error::new(ErrorKind::Failed, format!("own program file: {error}")))
 }
 
 fn repository(global: &Global) -> Result<Option<String>> {

@@ -40,5 +40,5 @@ pub use manifest::{
 pub use plugins::{Plugin, Plugins, SIGNATURES_ENDING, signatures_path};
 pub use progress::{Event, Observe, Progress, Totals};
 pub use signing::{new_key, sign};
-pub use trust::{Review, Trust, refused};
+pub use trust::{Review, Trust, fits, refused};
 pub use visit::VisitReport;

@@ -10,7 +10,8 @@ use lockgate_trust::{
 };
 use lockgate_types::Name;
 
-use crate::{Error, ErrorKind, Plugin, Result};
+use crate::configuration::Source;
+use crate::{Error, ErrorKind, Plugin, Plugins, Result};
 
 /// Which plugins may run here.
 pub struct Trust {
@@ -158,6 +159,17 @@ pub fn refused(plugin: &Plugin, refusal: &Refusal) -> Error {
 ///
 /// # Errors
 /// With every point in which the two do not fit.
+/// Whether the plugin of a source is installed and content with what the configuration gives it. Runs nothing.
+///
+/// # Errors
+/// When the plugin is not there or was built for another version of the contract, and each grant that it does not ask for, or
+/// asks for in vain.
+pub fn fits(plugins: &Plugins, name: &Name, source: &Source) -> Result<()> {
+    let plugin = plugins.find(&source.plugin)?;
+    plugin.check_contract()?;
+    both_sides(&plugin, name.as_str(), &source.grants(), &source.limits).map(|_| ())
+}
+
 pub(crate) fn both_sides(
     plugin: &Plugin,
     source: &str,

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use lockgate_engine::configuration::{Configuration, parse};
-use lockgate_engine::{Error, ErrorKind, Result};
+use lockgate_engine::{Error, ErrorKind, Plugins, Result, fits};
 use serde_json::json;
 
 use crate::context::{Context, configuration_file};
@@ -31,10 +31,11 @@ fn check(context: &Context) -> Result<Exit> {
     })?;
     match parse(&text) {
         Ok(configuration) => {
-            let absent = absent(&configuration);
-            absent.iter().for_each(|what| say(context.json, &path, 0, what));
-            summary(context.json, &path, &configuration, absent.len());
-            Ok(if absent.is_empty() { exit::OK } else { exit::USAGE })
+            let mut found = absent(&configuration);
+            found.extend(unfit(&context.plugins_of(&configuration)?, &configuration));
+            found.iter().for_each(|what| say(context.json, &path, 0, what));
+            summary(context.json, &path, &configuration, found.len());
+            Ok(if found.is_empty() { exit::OK } else { exit::USAGE })
         }
         Err(mistakes) => {
             mistakes
@@ -84,6 +85,18 @@ fn absent(configuration: &Configuration) -> Vec<String> {
         }
     }
     absent
+}
+
+/// What the plugins ask for and the sources do not give, and the other way round.
+fn unfit(plugins: &Plugins, configuration: &Configuration) -> Vec<String> {
+    let mistakes = configuration.sources.iter().filter_map(|(name, source)| {
+        let error = fits(plugins, name, source).err()?;
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let message = error.to_string();
+        let message = message.strip_prefix(&format!("source {name}: ")).unwrap_or(&message);
+        Some(format!("sources.{name}: {message}{hint}"))
+    });
+    mistakes.collect()
 }
 
 fn say(json: bool, path: &std::path::Path, line: usize, message: &str) {
