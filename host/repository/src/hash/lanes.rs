@@ -31,6 +31,60 @@ const START: [u32; 8] = [
 /// The states of all lanes: word by word, and in each word lane by lane.
 pub(super) type States<const LANES: usize> = [[u32; LANES]; 8];
 
+/// The compression function and the message schedule of SHA-256 over a `Vector` of `LANES` words. The operations on vectors are
+/// those of the file that calls it, and so are the instructions that they need: functions that are compiled for other
+/// instructions could not be part of them.
+macro_rules! compression {
+    ($features:literal) => {
+        /// One run of `blocks` blocks in every lane: FIPS 180-4, section 6.2.2, with a vector in place of every word.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn compress(
+            states: &mut lanes::States<LANES>,
+            slices: &[&[[u8; lanes::BLOCK]]; LANES],
+            blocks: usize,
+        ) {
+            let mut state: [Vector; 8] = std::array::from_fn(|word| load_words(&states[word]));
+            for block in 0..blocks {
+                let mut schedule = load_block(slices, block);
+                let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
+                for (sixteen, constants) in lanes::ROUND.as_chunks::<16>().0.iter().enumerate() {
+                    for round in 0..16 {
+                        if sixteen > 0 {
+                            schedule[round] = extend(&schedule, round);
+                        }
+                        let sum1 = xor3(rotate::<6>(e), rotate::<11>(e), rotate::<25>(e));
+                        let keyed = add(schedule[round], broadcast(constants[round]));
+                        let first = add(add(h, sum1), add(choose(e, f, g), keyed));
+                        let sum0 = xor3(rotate::<2>(a), rotate::<13>(a), rotate::<22>(a));
+                        let second = add(sum0, majority(a, b, c));
+                        (h, g, f, e) = (g, f, e, add(d, first));
+                        (d, c, b, a) = (c, b, a, add(first, second));
+                    }
+                }
+                for (word, change) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+                    *word = add(*word, change);
+                }
+            }
+            for (words, vector) in states.iter_mut().zip(state) {
+                store_words(words, vector);
+            }
+        }
+
+        /// The message schedule's word 16 places after the one at `round`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn extend(schedule: &[Vector; 16], round: usize) -> Vector {
+            let at = |ahead: usize| schedule[(round + ahead) % 16];
+            let (near, far) = (at(1), at(14));
+            let sigma0 = xor3(rotate::<7>(near), rotate::<18>(near), shift::<3>(near));
+            let sigma1 = xor3(rotate::<17>(far), rotate::<19>(far), shift::<10>(far));
+            add(add(at(0), sigma0), add(at(9), sigma1))
+        }
+    };
+}
+pub(super) use compression;
+
 /// Feeds messages to lanes: a lane whose message ends takes the next one, so that no lane idles while there is work.
 struct Schedule<'a, const LANES: usize> {
     messages: &'a [&'a [u8]],

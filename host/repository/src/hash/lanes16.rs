@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use lockgate_types::Digest;
 
-use super::lanes::{self, BLOCK, ROUND, States};
+use super::lanes::{self, BLOCK};
 
 /// Messages side by side.
 pub(super) const LANES: usize = 16;
@@ -25,47 +25,7 @@ pub(super) fn digests(messages: &[&[u8]]) -> Vec<Digest> {
     lanes::digests(messages, |states, slices, blocks| unsafe { compress(states, slices, blocks) })
 }
 
-/// One run of `blocks` blocks in every lane: FIPS 180-4, section 6.2.2, with a vector in place of every word.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn compress(states: &mut States<LANES>, slices: &[&[[u8; BLOCK]]; LANES], blocks: usize) {
-    let mut state: [Vector; 8] = std::array::from_fn(|word| load_words(&states[word]));
-    for block in 0..blocks {
-        let mut schedule = load_block(slices, block);
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
-        for (sixteen, constants) in ROUND.as_chunks::<16>().0.iter().enumerate() {
-            for round in 0..16 {
-                if sixteen > 0 {
-                    schedule[round] = extend(&schedule, round);
-                }
-                let sum1 = xor3(rotate::<6>(e), rotate::<11>(e), rotate::<25>(e));
-                let keyed = add(schedule[round], broadcast(constants[round]));
-                let first = add(add(h, sum1), add(choose(e, f, g), keyed));
-                let sum0 = xor3(rotate::<2>(a), rotate::<13>(a), rotate::<22>(a));
-                let second = add(sum0, majority(a, b, c));
-                (h, g, f, e) = (g, f, e, add(d, first));
-                (d, c, b, a) = (c, b, a, add(first, second));
-            }
-        }
-        for (word, change) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            *word = add(*word, change);
-        }
-    }
-    for (words, vector) in states.iter_mut().zip(state) {
-        store_words(words, vector);
-    }
-}
-
-/// The message schedule's word 16 places after the one at `round`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn extend(schedule: &[Vector; 16], round: usize) -> Vector {
-    let at = |ahead: usize| schedule[(round + ahead) % 16];
-    let (near, far) = (at(1), at(14));
-    let sigma0 = xor3(rotate::<7>(near), rotate::<18>(near), shift::<3>(near));
-    let sigma1 = xor3(rotate::<17>(far), rotate::<19>(far), shift::<10>(far));
-    add(add(at(0), sigma0), add(at(9), sigma1))
-}
+lanes::compression!("avx512f,avx512bw");
 
 /// Block `block` of every lane, as 16 vectors of one word of each lane.
 #[inline]
