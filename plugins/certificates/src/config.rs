@@ -35,14 +35,10 @@ impl Default for Config {
     }
 }
 
-/// Whether the last pattern that is about `path` is no exception.
-pub fn matches(patterns: &[Pattern], path: &[u8], is_folder: bool) -> bool {
-    let decides = |pattern: &&Pattern| pattern.matches(path, is_folder);
-    patterns.iter().rev().find(decides).is_some_and(|pattern| !pattern.is_exception)
-}
-
 #[cfg(test)]
 mod tests {
+    use lockgate_plugin::glob::matches;
+
     use super::*;
 
     #[test]

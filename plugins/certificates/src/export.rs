@@ -1,6 +1,7 @@
 use std::io::Write as _;
 
 use lockgate_plugin::files::{self, File};
+use lockgate_plugin::glob::matches;
 use lockgate_plugin::path::shown;
 use lockgate_plugin::{
     Context, Entry, Error, Fingerprint, Kind, Metadata, Result, Summary, archive, job,
@@ -9,7 +10,7 @@ use log::warn;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, matches};
+use crate::config::Config;
 use crate::fingerprint;
 use crate::inspect::{INSPECTED_BYTES_MAX, Inspection, What, inspect};
 use crate::names::archived;

@@ -1,6 +1,7 @@
 //! Where a part is, and how its id says so: `FOLDER/NAME` for a folder at the top of a granted folder, `FOLDER/@files` for the
 //! files there.
 
+use lockgate_plugin::path::unescape;
 use lockgate_plugin::{Error, RestoreRequest, Result};
 
 /// What stands for the files at the top. A folder of this name is escaped.
@@ -32,7 +33,7 @@ impl Place {
         let (folder, name) = id.split_once('/').ok_or_else(wrong)?;
         let top = match name {
             FILES => None,
-            name => Some(unescaped(name).filter(|name| is_name(name)).ok_or_else(wrong)?),
+            name => Some(unescape(name).filter(|name| is_name(name)).ok_or_else(wrong)?),
         };
         if folder.is_empty() {
             return Err(wrong());
@@ -102,22 +103,6 @@ fn escaped(name: &[u8]) -> String {
         text.extend(chunk.invalid().iter().copied().map(escape));
     }
     text
-}
-
-fn unescaped(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use lockgate_plugin::files::{self, Named};
+use lockgate_plugin::glob::matches;
 use lockgate_plugin::path::{join, shown};
 use lockgate_plugin::{Context, Error, Kind, Metadata, Part, Result};
 
-use crate::config::{Config, matches};
+use crate::config::Config;
 use crate::place::Place;
 
 /// Kinds of parts.

@@ -1,12 +1,10 @@
 //! What an index is beside its documents: settings, mappings and aliases.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher as _;
 
-use lockgate_plugin::{Error, Result};
+use lockgate_plugin::{Error, Hasher, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::client::{get, get_if_there, must, segment};
 use crate::limits::PAGE_DOCUMENTS_MAX;
@@ -224,9 +222,7 @@ fn is_changed_while_loading(key: &str) -> bool {
 pub fn hash(value: &Value) -> u128 {
     let mut text = Vec::new();
     write_sorted(value, &mut text);
-    let mut hasher = SipHasher13::new();
-    hasher.write(&text);
-    hasher.finish128().as_u128()
+    Hasher::hash(&text)
 }
 
 fn write_sorted(value: &Value, text: &mut Vec<u8>) {

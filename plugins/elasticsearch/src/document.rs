@@ -2,13 +2,11 @@
 //! without lockgate (<https://www.elastic.co/guide/en/elasticsearch/reference/8.19/docs-bulk.html>).
 
 use std::borrow::Cow;
-use std::hash::Hasher as _;
 use std::io::{BufRead, Read, Write};
 
-use lockgate_plugin::{Error, Result};
+use lockgate_plugin::{Error, Hasher, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::limits::{ACTION_BYTES_MAX, PAGE_BYTES_MAX};
 
@@ -60,9 +58,6 @@ struct Meta<'a> {
 }
 
 /// How many documents there were, and the sum of their hashes, which does not depend on their order.
-///
-/// The hash is SipHash-1-3 with 128 bits and a key of zeros: it guards against accidents, not against the server, which
-/// could send other documents as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Documents.
@@ -72,11 +67,11 @@ pub struct Tally {
 
 impl Tally {
     fn add(&mut self, action: &[u8], source: &[u8]) {
-        let mut hasher = SipHasher13::new();
-        hasher.write(action);
-        hasher.write(b"\n");
-        hasher.write(source);
-        self.sum = self.sum.wrapping_add(hasher.finish128().as_u128());
+        let mut hasher = Hasher::default();
+        hasher.update(action);
+        hasher.update(b"\n");
+        hasher.update(source);
+        self.sum = self.sum.wrapping_add(hasher.finish());
         self.count += 1;
     }
 

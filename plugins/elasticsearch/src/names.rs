@@ -3,6 +3,7 @@
 //! An id is `index/NAME`, `data-stream/NAME`, `templates`, `pipelines` or `settings`. What is not portable in a path is
 //! written as `%XX`.
 
+use lockgate_plugin::path::escape;
 use lockgate_plugin::{Error, Part, Result};
 
 /// Attribute of a part: the name of the index or data stream.
@@ -91,22 +92,6 @@ impl Subject {
     }
 }
 
-/// A name as one component of a part's id.
-fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for (index, byte) in name.bytes().enumerate() {
-        let portable = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b'$' | b'@' | b'+' | b'=')
-            || (byte == b'.' && index > 0);
-        if portable {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// Names for a message, at most [`crate::limits::NAMES_SHOWN_MAX`] of them.
 pub fn listed(names: &[String]) -> String {
     let max = crate::limits::NAMES_SHOWN_MAX;
@@ -120,19 +105,6 @@ pub fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn odd_names_make_ids_that_are_paths_and_differ() {
-        let odd = [".", "..", ".kibana", "a b", "ä", "a%20b", "a;b", "名前", "a'b", "a&b"];
-        let mut escaped: Vec<String> = odd.iter().map(|name| escape(name)).collect();
-        assert_eq!(escape("logs-2024.01_a"), "logs-2024.01_a");
-        assert!(
-            escaped.iter().all(|id| !id.contains('/') && !id.starts_with('.') && id.is_ascii())
-        );
-        escaped.sort();
-        escaped.dedup();
-        assert_eq!(escaped.len(), odd.len());
-    }
 
     #[test]
     fn a_subject_must_fit_its_id() {

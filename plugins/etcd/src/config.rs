@@ -1,9 +1,10 @@
 //! The source's configuration.
 
+use lockgate_plugin::path::unescape;
 use lockgate_plugin::{Error, Result};
 use serde::Deserialize;
 
-use crate::keyspace::{KeyRange, successor, unescape};
+use crate::keyspace::{KeyRange, successor};
 use crate::limits::PREFIX_BYTES_MAX;
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.

@@ -1,8 +1,9 @@
 //! What a part is about, and how that stands in the archive.
 
+use lockgate_plugin::path::unescape;
 use lockgate_plugin::{Error, Part, Result};
 
-use crate::keyspace::{KeyRange, escape, unescape};
+use crate::keyspace::{KeyRange, escape};
 use crate::split::Piece;
 
 /// Before the name of a piece in the id of its part.

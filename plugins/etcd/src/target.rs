@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_plugin::path::unescape;
 use lockgate_plugin::{Error, Part, RestoreRequest, Result};
 
-use crate::keyspace::{KeyRange, shown, unescape, without};
+use crate::keyspace::{KeyRange, shown, without};
 use crate::part::Subject;
 
 /// Archived keys that go to one range of the target, all under the same new beginning.

@@ -1,4 +1,4 @@
-use lockgate_plugin::glob::Pattern;
+use lockgate_plugin::glob::{self, Pattern};
 use lockgate_plugin::{Error, Result};
 use serde::Deserialize;
 
@@ -69,8 +69,7 @@ impl TryFrom<String> for Name {
 impl Config {
     /// Whether the patterns leave `path` out.
     pub fn excludes(&self, path: &[u8], is_folder: bool) -> bool {
-        let decides = |pattern: &&Pattern| pattern.matches(path, is_folder);
-        self.exclude.iter().rev().find(decides).is_some_and(|pattern| !pattern.is_exception)
+        glob::matches(&self.exclude, path, is_folder)
     }
 }
 

@@ -121,7 +121,7 @@ impl<H: Host> Saving<H> {
     fn export_subject(&mut self, part: &Part, subject: &Subject) -> Result<Summary, Error> {
         let Self { host, config, session, .. } = self;
         let filter = config.filter();
-        let takes = |name: &str| filter.takes(&subject.database, name);
+        let takes = |name: &str| filter.takes_in(&subject.database, name);
         let definitions = match subject.kind {
             Kind::Table => {
                 let (database, table) = (&subject.database, &subject.table);

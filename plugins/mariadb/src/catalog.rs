@@ -1,8 +1,8 @@
 //! What there is to save: databases and tables, as the server lists them.
 
-use lockgate_plugin::Part;
+use lockgate_plugin::{Filter, Part};
 
-use crate::config::{Config, FILTER, Filter};
+use crate::config::{Config, FILTER};
 use crate::error::Error;
 use crate::names::{Kind, Subject, quote_text};
 use crate::session::Session;
@@ -74,7 +74,7 @@ fn list_tables<S: Stream>(
     ))?;
     for row in rows {
         let name = row.required(0)?.to_owned();
-        if !filter.takes(&database.name, &name) {
+        if !filter.takes_in(&database.name, &name) {
             continue;
         }
         match row.required(1)? {

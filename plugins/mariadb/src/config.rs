@@ -1,7 +1,8 @@
 //! The source's configuration.
 
+use lockgate_plugin::filter::{self, Filter};
 use lockgate_plugin::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -50,23 +51,6 @@ impl Default for Config {
 /// Attribute of a part: which of a database's objects were taken, as JSON of a [`Filter`].
 pub const FILTER: &str = "filter";
 
-/// What a backup took, kept with it: another source, with another configuration, may be restored into.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    include: Vec<String>,
-    exclude: Vec<String>,
-}
-
-impl Filter {
-    /// Whether the table (or view, routine, ...) of a database is taken.
-    pub fn takes(&self, database: &str, name: &str) -> bool {
-        let full = format!("{database}.{name}");
-        let named = |pattern: &String| matches(pattern, database) || matches(pattern, &full);
-        (self.include.is_empty() || self.include.iter().any(named))
-            && !self.exclude.iter().any(named)
-    }
-}
-
 /// JSON Schema of [`Config`].
 pub const SCHEMA: &str = include_str!("config.schema.json");
 
@@ -79,59 +63,26 @@ impl Config {
         if !(1..=3600).contains(&self.lock_wait_seconds) {
             return Err(Error::config("lock-wait-seconds: use 1 to 3600"));
         }
-        for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
-            if patterns.iter().any(String::is_empty) {
-                return Err(Error::config(format!("{key}: a pattern is empty")));
-            }
-        }
-        Ok(())
+        filter::check("include", &self.include)?;
+        filter::check("exclude", &self.exclude)
     }
 
     /// Whether anything of the database is taken.
     pub fn takes_database(&self, database: &str) -> bool {
         let included = self.include.is_empty()
             || self.include.iter().any(|pattern| {
-                matches(pattern, database)
-                    || pattern
-                        .match_indices('.')
-                        .any(|(dot, _)| matches(pattern.get(..dot).unwrap_or_default(), database))
+                filter::fits(pattern, database)
+                    || pattern.match_indices('.').any(|(dot, _)| {
+                        filter::fits(pattern.get(..dot).unwrap_or_default(), database)
+                    })
             });
-        included && !self.exclude.iter().any(|pattern| matches(pattern, database))
+        included && !self.exclude.iter().any(|pattern| filter::fits(pattern, database))
     }
 
     /// Which objects of databases are taken.
     pub fn filter(&self) -> Filter {
         Filter { include: self.include.clone(), exclude: self.exclude.clone() }
     }
-}
-
-/// Whether `text` fits `pattern`, in which `*` stands for any text. Takes time in proportion to the product of lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut position) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while position < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                last_star = Some((at, position));
-                at += 1;
-            }
-            Some(byte) if Some(byte) == text.get(position) => {
-                at += 1;
-                position += 1;
-            }
-            _ => match last_star {
-                // Let the last star take one byte more.
-                Some((star, taken)) => {
-                    last_star = Some((star, taken + 1));
-                    at = star + 1;
-                    position = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
@@ -148,23 +99,9 @@ mod tests {
         assert!(config.takes_database("shop") && config.takes_database("crm"));
         assert!(!config.takes_database("hr") && !config.takes_database("shop_old"));
         let filter = config.filter();
-        assert!(filter.takes("shop", "customers") && filter.takes("crm", "orders"));
-        assert!(!filter.takes("shop", "log_2024") && !filter.takes("crm", "people"));
-        assert!(!filter.takes("shop", "customers_old"));
-    }
-
-    #[test]
-    fn stars_stand_for_any_text() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("a*b*c", "aXXbYYbc", true),
-            ("a*b", "acd", false),
-            ("", "", true),
-            ("", "a", false),
-            ("**a", "bba", true),
-        ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
-        }
+        assert!(filter.takes_in("shop", "customers") && filter.takes_in("crm", "orders"));
+        assert!(!filter.takes_in("shop", "log_2024") && !filter.takes_in("crm", "people"));
+        assert!(!filter.takes_in("shop", "customers_old"));
     }
 
     #[test]

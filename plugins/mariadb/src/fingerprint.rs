@@ -1,8 +1,8 @@
 //! Short texts over live data, equal to those of a backup after a faithful restore.
 
-use lockgate_plugin::{Error as Told, Part};
+use lockgate_plugin::{Error as Told, Filter, Part};
 
-use crate::config::{Config, FILTER, Filter};
+use crate::config::{Config, FILTER};
 use crate::definition::{self, Definition};
 use crate::error::Error;
 use crate::host::Host;
@@ -29,7 +29,7 @@ pub fn live<H: Host>(
         None => Filter::default(),
     };
     // Names are left out as they were in the backup, under the name that the database had then.
-    let takes = |name: &str| filter.takes(&archived.database, name);
+    let takes = |name: &str| filter.takes_in(&archived.database, name);
     let mut session = Session::open(host, config)?;
     session.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
     session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;

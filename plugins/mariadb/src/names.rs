@@ -3,6 +3,7 @@
 //! An id is `DATABASE/TABLE`, `DATABASE/_schema`, `DATABASE/_views` or `_users`. Names may hold anything, so what is not
 //! portable in a path is written as `%XX`, also an underscore in front, which is kept for the ids that are no names.
 
+use lockgate_plugin::path::escape;
 use lockgate_plugin::{Error, Part, Result};
 
 /// What a part holds.
@@ -80,22 +81,6 @@ impl Subject {
     }
 }
 
-/// A name as one component of a part's id.
-pub fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for (index, byte) in name.bytes().enumerate() {
-        let portable = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'$' | b'@' | b'+' | b'=' | b',')
-            || (matches!(byte, b'_' | b'.') && index > 0);
-        if portable {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// A name as SQL: <https://mariadb.com/kb/en/identifier-names/>.
 pub fn quote_name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -124,25 +109,6 @@ pub fn quote_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn odd_names_make_ids_that_are_paths_and_differ() {
-        let odd = [
-            "", ".", "..", "a/b", "a%2Fb", "_schema", "_views", "ä", "a b", "A", "a", "\u{1}",
-            "a.b",
-        ];
-        let mut escaped: Vec<String> = odd.iter().map(|name| escape(name)).collect();
-        assert_eq!(escape("orders_2024.v1"), "orders_2024.v1");
-        assert_eq!(escape(".."), "%2E.");
-        assert!(
-            escaped
-                .iter()
-                .all(|id| !id.contains('/') && id != "." && id != ".." && !id.starts_with('_'))
-        );
-        escaped.sort();
-        escaped.dedup();
-        assert_eq!(escaped.len(), odd.len());
-    }
 
     #[test]
     fn quotes_cannot_be_left() {

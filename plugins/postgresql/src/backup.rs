@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_plugin::{
-    Backup, BackupPlan, BackupRequest, Error as Told, Finding, Outcome, Part, Result, Severity,
-    Summary,
+    Backup, BackupPlan, BackupRequest, Error as Told, Filter, Finding, Outcome, Part, Result,
+    Severity, Summary,
 };
 
 use crate::catalog::definition::{self, sign};
 use crate::catalog::{self, Catalog, Definition, Stage, Table};
-use crate::config::{Config, Filter};
+use crate::config::Config;
 use crate::database;
 use crate::error::Error;
 use crate::host::Host;

@@ -1,7 +1,8 @@
 //! The source's configuration.
 
+use lockgate_plugin::filter::{self, Filter};
 use lockgate_plugin::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -57,35 +58,6 @@ impl Default for Config {
     }
 }
 
-/// What a backup took of a database. It is kept with the backup, whose parts may be compared by another source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    include: Vec<String>,
-    exclude: Vec<String>,
-}
-
-impl Filter {
-    /// Whether an object is taken. A schema is an object that is named by itself.
-    pub fn takes(&self, schema: &str, name: &str) -> bool {
-        let full = format!("{schema}.{name}");
-        let named = |pattern: &String| matches(pattern, schema) || matches(pattern, &full);
-        (self.include.is_empty() || self.include.iter().any(named))
-            && !self.exclude.iter().any(named)
-    }
-
-    /// Whether everything of a schema may be taken.
-    pub fn takes_schema(&self, schema: &str) -> bool {
-        let named = |pattern: &String| matches(pattern, schema);
-        (self.include.is_empty() || self.include.iter().any(named))
-            && !self.exclude.iter().any(named)
-    }
-
-    /// Whether only some objects are asked for, so that what belongs to no schema is left out.
-    pub fn is_partial(&self) -> bool {
-        !self.include.is_empty()
-    }
-}
-
 /// JSON Schema of [`Config`].
 pub const SCHEMA: &str = include_str!("config.schema.json");
 
@@ -101,17 +73,9 @@ impl Config {
         if self.database.is_empty() || self.database.contains('\0') {
             return Err(Error::config("database: this is no name of a database"));
         }
-        let lists = [
-            ("databases", &self.databases),
-            ("include", &self.include),
-            ("exclude", &self.exclude),
-        ];
-        for (key, patterns) in lists {
-            if patterns.iter().any(String::is_empty) {
-                return Err(Error::config(format!("{key}: a pattern is empty")));
-            }
-        }
-        Ok(())
+        filter::check("databases", &self.databases)?;
+        filter::check("include", &self.include)?;
+        filter::check("exclude", &self.exclude)
     }
 
     /// Whether a database is taken.
@@ -119,42 +83,13 @@ impl Config {
         if self.databases.is_empty() {
             return database == self.database;
         }
-        self.databases.iter().any(|pattern| matches(pattern, database))
+        self.databases.iter().any(|pattern| filter::fits(pattern, database))
     }
 
     /// Which objects of databases are taken.
     pub fn filter(&self) -> Filter {
         Filter { include: self.include.clone(), exclude: self.exclude.clone() }
     }
-}
-
-/// Whether `text` fits `pattern`, in which `*` stands for any text. Takes time in proportion to the product of lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut position) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while position < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                last_star = Some((at, position));
-                at += 1;
-            }
-            Some(byte) if Some(byte) == text.get(position) => {
-                at += 1;
-                position += 1;
-            }
-            _ => match last_star {
-                // Let the last star take one byte more.
-                Some((star, taken)) => {
-                    last_star = Some((star, taken + 1));
-                    at = star + 1;
-                    position = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
@@ -172,24 +107,9 @@ mod tests {
         assert!(config.takes_database("shop2") && !config.takes_database("postgres"));
         assert!(Config::default().takes_database("postgres"));
         let filter = config.filter();
-        assert!(filter.takes("public", "customers") && filter.takes("crm", "orders"));
-        assert!(!filter.takes("public", "log_2024") && !filter.takes("crm", "people"));
-        assert!(!filter.takes("public", "old") && filter.is_partial());
-        assert!(filter.takes_schema("public") && !filter.takes_schema("crm"));
-    }
-
-    #[test]
-    fn stars_stand_for_any_text() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("a*b*c", "aXXbYYbc", true),
-            ("a*b", "acd", false),
-            ("", "", true),
-            ("", "a", false),
-            ("**a", "bba", true),
-        ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
-        }
+        assert!(filter.takes_in("public", "customers") && filter.takes_in("crm", "orders"));
+        assert!(!filter.takes_in("public", "log_2024") && !filter.takes_in("crm", "people"));
+        assert!(!filter.takes_in("public", "old"));
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn privileges<S: Stream>(
     )?;
     let mut names = Vec::new();
     for row in &rows {
-        if filter.takes(row.required(0)?, row.required(1)?) {
+        if filter.takes_in(row.required(0)?, row.required(1)?) {
             names.push(format!("{}.{}", row.shown(0), row.shown(1)));
         }
     }

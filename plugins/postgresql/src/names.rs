@@ -4,6 +4,7 @@
 //! hold anything, so what is not portable in a path is written as `%XX`, also an underscore in front, which is kept for
 //! the ids that are no names.
 
+use lockgate_plugin::path::escape;
 use lockgate_plugin::{Error, Part, Result};
 
 use crate::sql::{qualified, quote_name};
@@ -125,54 +126,9 @@ impl Subject {
     }
 }
 
-/// A name as one component of a part's id.
-pub fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for (index, byte) in name.bytes().enumerate() {
-        let portable = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'$' | b'@' | b'+' | b'=' | b',')
-            || (matches!(byte, b'_' | b'.') && index > 0);
-        if portable {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
-/// The name behind one component of a part's id; none when it is not one.
-pub fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        bytes.extend_from_slice(rest.get(..at)?.as_bytes());
-        bytes.push(u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok()?);
-        rest = rest.get(at + 3..)?;
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn odd_names_make_ids_that_are_paths_and_differ() {
-        let odd =
-            [".", "..", "a/b", "a%2Fb", "_schema", "_after", "ä", "a b", "A", "a", "\u{1}", "a.b"];
-        let mut escaped: Vec<String> = odd.iter().map(|name| escape(name)).collect();
-        assert_eq!(escape("orders_2024.v1"), "orders_2024.v1");
-        for (name, id) in odd.iter().zip(&escaped) {
-            assert!(!id.contains('/') && id != "." && id != ".." && !id.starts_with('_'), "{id}");
-            assert_eq!(unescape(id).as_deref(), Some(*name));
-        }
-        escaped.sort();
-        escaped.dedup();
-        assert_eq!(escaped.len(), odd.len());
-        assert!(unescape("%").is_none() && unescape("%zz").is_none() && unescape("%FF").is_none());
-    }
 
     #[test]
     fn a_subject_must_fit_its_id() {

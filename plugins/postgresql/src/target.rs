@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use lockgate_plugin::path::{escape, unescape};
 use lockgate_plugin::{Error as Told, Part, Result};
 
-use crate::names::{Kind, Subject, unescape};
+use crate::names::{Kind, Subject};
 use crate::rename::Renames;
 
 /// The renames of a restore: `shop` to `shop_copy` (databases), `shop.public` to `old` (schemas), `shop.public.orders` to
@@ -114,7 +115,7 @@ impl Targets {
 
 impl Subject {
     fn database_id(&self) -> String {
-        crate::names::escape(&self.database)
+        escape(&self.database)
     }
 }
 
@@ -132,7 +133,8 @@ fn components(name: &str) -> Vec<String> {
     if !name.contains('/') {
         return name.split('.').map(str::to_owned).collect();
     }
-    name.split('/').map(|part| unescape(part).unwrap_or_default()).collect()
+    let text = |part| String::from_utf8(unescape(part)?).ok();
+    name.split('/').map(|part| text(part).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

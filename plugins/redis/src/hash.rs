@@ -1,13 +1,8 @@
-//! The hash under the fingerprints: SipHash-1-3 with 128 bits and a public key. It guards against accidents, not against a
-//! server, which could as well send other values.
-
-use std::hash::Hasher as _;
-
-use siphasher::sip128::{Hasher128, SipHasher13};
+//! Hashes of values, field by field, under the fingerprints.
 
 /// Takes fields and gives 128 bits.
 #[derive(Clone, Debug, Default)]
-pub struct Hasher(SipHasher13);
+pub struct Hasher(lockgate_plugin::Hasher);
 
 impl Hasher {
     /// With a first field.
@@ -20,7 +15,7 @@ impl Hasher {
 
     /// Bytes of a field whose length was taken before; how they are cut makes no difference.
     pub fn piece(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
+        self.0.update(bytes);
     }
 
     /// A field: its length and its bytes, so that no two lists of fields look alike.
@@ -37,7 +32,7 @@ impl Hasher {
     /// The hash of all that was taken.
     #[must_use]
     pub fn finish(&self) -> u128 {
-        self.0.finish128().as_u128()
+        self.0.clone().finish()
     }
 }
 

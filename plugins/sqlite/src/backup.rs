@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Context, Entry, Error, Part, Result, Summary, archive, files,
 };
@@ -9,7 +10,7 @@ use lockgate_plugin::{
 use crate::config::Config;
 use crate::format::{HEADER_BYTES, Header};
 use crate::host::{File, Folder, Granted};
-use crate::names::{Place, part_id, place, shown};
+use crate::names::{Place, part_id, place};
 use crate::snapshot::Snapshot;
 use crate::walk::databases;
 

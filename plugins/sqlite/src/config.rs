@@ -1,9 +1,8 @@
 //! The source's configuration.
 
+use lockgate_plugin::glob::{Pattern, matches};
 use lockgate_plugin::{Error, Result};
 use serde::Deserialize;
-
-use crate::glob::Pattern;
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -28,7 +27,7 @@ const USUAL: [&str; 3] = ["*.db", "*.sqlite", "*.sqlite3"];
 impl Default for Config {
     fn default() -> Self {
         Self {
-            include: USUAL.into_iter().filter_map(|it| Pattern::parse(it).ok()).collect(),
+            include: USUAL.into_iter().filter_map(|it| it.to_owned().try_into().ok()).collect(),
             exclude: Vec::new(),
             lock_wait_seconds: 60,
             allow_untested_version: false,
@@ -60,13 +59,13 @@ impl Config {
     /// Whether the file `path` of a folder is taken for a database.
     #[must_use]
     pub fn takes(&self, path: &[u8]) -> bool {
-        self.include.iter().any(|it| it.matches(path)) && !self.leaves_out(path)
+        matches(&self.include, path, false) && !matches(&self.exclude, path, false)
     }
 
-    /// Whether nothing at or below `path` is looked at.
+    /// Whether nothing below the folder `path` is looked at.
     #[must_use]
     pub fn leaves_out(&self, path: &[u8]) -> bool {
-        self.exclude.iter().any(|it| it.matches(path))
+        matches(&self.exclude, path, true)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A look at the databases that changes nothing.
 
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{Finding, Result, Severity};
 
 use crate::backup::granted;
@@ -7,7 +8,6 @@ use crate::config::Config;
 use crate::format::{self, HEADER_BYTES, Header};
 use crate::host::{File, Folder, Granted};
 use crate::journal;
-use crate::names::shown;
 use crate::snapshot::{beside, is_filled};
 use crate::walk::{Found, databases};
 

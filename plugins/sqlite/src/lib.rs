@@ -10,7 +10,6 @@ pub mod alone;
 pub mod backup;
 pub mod config;
 pub mod format;
-pub mod glob;
 pub mod health;
 pub mod host;
 pub mod image;

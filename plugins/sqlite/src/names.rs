@@ -1,5 +1,6 @@
 //! Names of parts: `FOLDER/PATH` of a database. Bytes that are not printable text, and `%`, are written as `%XX`.
 
+use lockgate_plugin::path::unescape;
 use lockgate_plugin::{Error, RestoreRequest, Result};
 
 /// Where a database is.
@@ -45,20 +46,7 @@ pub fn place(id: &str) -> Result<Place> {
         ))
     };
     let (folder, escaped) = id.split_once('/').ok_or_else(wrong)?;
-    let mut path = Vec::with_capacity(escaped.len());
-    let mut rest = escaped.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte == b'%' {
-            let digits = after.get(..2).and_then(|it| std::str::from_utf8(it).ok());
-            let is_number = |it: &&str| it.bytes().all(|digit| digit.is_ascii_hexdigit());
-            let number = digits.filter(is_number).and_then(|it| u8::from_str_radix(it, 16).ok());
-            path.push(number.ok_or_else(wrong)?);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            path.push(byte);
-        }
-    }
+    let path = unescape(escaped).ok_or_else(wrong)?;
     let is_path = !path.is_empty()
         && path.split(|byte| *byte == b'/').all(|it| !matches!(it, b"" | b"." | b".."))
         && !path.contains(&0);
@@ -87,29 +75,6 @@ pub fn target(request: &RestoreRequest, id: &str) -> Result<Place> {
 pub fn parent(path: &[u8]) -> &[u8] {
     let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     path.get(..slash).unwrap_or_default()
-}
-
-/// `name` inside of `folder`; the empty path is the top.
-#[must_use]
-pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
-}
-
-/// One line that is safe on a terminal: bytes that are not printable text are escaped.
-#[must_use]
-pub fn shown(path: &[u8]) -> String {
-    let mut text = String::with_capacity(path.len());
-    for chunk in path.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character.is_control() {
-                text.extend(character.escape_default());
-            } else {
-                text.push(character);
-            }
-        }
-        text.extend(chunk.invalid().escape_ascii().map(char::from));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -154,6 +119,5 @@ mod tests {
     #[test]
     fn the_top_is_above_names_without_a_slash() {
         assert_eq!((parent(b"a"), parent(b"a/b/c")), (&b""[..], &b"a/b"[..]));
-        assert_eq!((join(b"", b"a"), join(b"a", b"b")), (b"a".to_vec(), b"a/b".to_vec()));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lockgate_plugin::files::{self, File as Open};
+use lockgate_plugin::path::{join, shown};
 use lockgate_plugin::{
     Context, Error, Extraction, Finding, Fingerprint, Kind, Metadata, Outcome, Part, Restore,
     RestoreRequest, Result, Severity, Step, archive,
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::format::{self, HEADER_BYTES, Header};
 use crate::host::{File, Folder, Granted};
 use crate::index;
-use crate::names::{Place, join, parent, shown, target};
+use crate::names::{Place, parent, target};
 use crate::snapshot::{Snapshot, beside};
 
 /// Files that belong to a database and would be taken for the new one's.

@@ -5,6 +5,7 @@
 //! waits. With a log it hinders nobody but the last program that closes the database, which leaves the log behind for the next;
 //! what keeps the pages as they are is then in [`crate::live`], or, when no program has the database open, in [`crate::alone`].
 
+use lockgate_plugin::path::shown;
 use lockgate_plugin::{Context, Error, Result};
 
 use crate::alone::Alone;
@@ -13,7 +14,6 @@ use crate::format::{self, HEADER_BYTES, Header};
 use crate::host::{File, Folder};
 use crate::journal;
 use crate::live::Live;
-use crate::names::shown;
 use crate::wal::Frames;
 
 /// Pages that a transaction may have added and freed again without ever writing them. SQLite keeps some thousands in memory.

@@ -1,10 +1,10 @@
 //! Which databases a granted folder holds.
 
 use lockgate_plugin::files::{self, Named};
+use lockgate_plugin::path::{join, shown};
 use lockgate_plugin::{Context, Error, Kind, Result};
 
 use crate::config::Config;
-use crate::names::{join, shown};
 
 /// Names that are asked of the host at a time.
 const PAGE_NAMES: u32 = 500;

@@ -101,6 +101,13 @@ impl Pattern {
     }
 }
 
+/// Whether the last of `patterns` that is about `path` is no exception.
+#[must_use]
+pub fn matches(patterns: &[Pattern], path: &[u8], is_folder: bool) -> bool {
+    let decides = |pattern: &&Pattern| pattern.matches(path, is_folder);
+    patterns.iter().rev().find(decides).is_some_and(|pattern| !pattern.is_exception)
+}
+
 fn matches_name(tokens: &[Token], name: &[u8]) -> bool {
     matches_sequence(
         tokens,
@@ -120,7 +127,7 @@ fn matches_name(tokens: &[Token], name: &[u8]) -> bool {
 
 /// Matches a sequence against a pattern some of whose elements stand for any number of items. Only the last such element
 /// is ever tried again: what an earlier one could take more, the last can take too.
-fn matches_sequence<P, T>(
+pub(crate) fn matches_sequence<P, T>(
     pattern: &[P],
     items: &[T],
     is_any: impl Fn(&P) -> bool,

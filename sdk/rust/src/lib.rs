@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod bindings;
+pub mod filter;
 pub mod glob;
 pub mod http;
 pub mod job;
@@ -46,6 +47,7 @@ pub use bindings::lockgate::datastore::{
 };
 pub use component::Component;
 pub use error::{Context, Error, Result};
+pub use filter::Filter;
 pub use fingerprint::Fingerprint;
 pub use hash::Hasher;
 pub use plugin::{Backup, Plugin, Restore};

@@ -29,9 +29,67 @@ pub fn shown(path: &[u8]) -> String {
     text
 }
 
+/// A name as one component of a path that is portable and shows nothing odd: most bytes that are no letter and no digit become
+/// `%XX`, a dot and an underscore only in front.
+#[must_use]
+pub fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        let portable = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'$' | b'@' | b'+' | b'=' | b',')
+            || (matches!(byte, b'_' | b'.') && index > 0);
+        if portable {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The bytes of a text in which `%XX` stands for any byte; none when a `%` stands for nothing.
+#[must_use]
+pub fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>()?;
+        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+        bytes.push(u8::try_from(high? * 16 + low?).ok()?);
+        rest = after;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn odd_names_make_components_that_are_portable_and_differ() {
+        let odd = [
+            "", ".", "..", ".kibana", "a/b", "a%2Fb", "_schema", "ä", "a b", "A", "a", "\u{1}",
+            "a.b", "名前", "a'b", "a;b", "a&b",
+        ];
+        let mut escaped = odd.map(escape);
+        for (name, id) in odd.iter().zip(&escaped) {
+            assert!(id.is_ascii() && !id.contains('/') && !id.starts_with(['.', '_']), "{id}");
+            assert_eq!(unescape(id).as_deref(), Some(name.as_bytes()));
+        }
+        assert_eq!(
+            (escape("orders_2024.v1").as_str(), escape("..").as_str()),
+            ("orders_2024.v1", "%2E.")
+        );
+        escaped.sort();
+        assert!(escaped.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(unescape("ü%2f%FF"), Some([&b"\xc3\xbc/"[..], &[0xff]].concat()));
+        assert!(["%", "%zz", "%+1", "%1"].into_iter().all(|text| unescape(text).is_none()));
+    }
 
     #[test]
     fn a_name_at_the_top_has_no_slash() {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use lockgate_plugin::Filter;
+
 use crate::catalog::definition::{Definition, Stage};
-use crate::config::Filter;
 
 /// An object as `pg_depend` names it, or an aspect of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -225,11 +226,11 @@ impl Graph {
         for (index, node) in self.nodes.iter().enumerate() {
             let Definition { kind, schema, name, table, .. } = &node.definition;
             let is_wanted = match (kind.as_str(), table) {
-                ("schema", _) => filter.takes_schema(name),
-                (_, Some((schema, table))) => filter.takes(schema, table),
-                ("extension", _) => !filter.is_partial(),
-                _ if schema.is_empty() => !filter.is_partial(),
-                _ => filter.takes(schema, name),
+                ("schema", _) => filter.takes(name),
+                (_, Some((schema, table))) => filter.takes_in(schema, table),
+                ("extension", _) => filter.include.is_empty(),
+                _ if schema.is_empty() => filter.include.is_empty(),
+                _ => filter.takes_in(schema, name),
             };
             if is_wanted && !self.members.contains(&index) {
                 open.push(index);

@@ -8,7 +8,8 @@ pub mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::config::Filter;
+use lockgate_plugin::Filter;
+
 use crate::error::Error;
 use crate::limits::SEQUENCES_AT_ONCE;
 use crate::session::Session;
@@ -82,7 +83,7 @@ pub fn tables<S: Stream>(session: &mut Session<S>, filter: &Filter) -> Result<Ve
             condition: row.text(8)?.filter(|text| !text.is_empty()).map(str::to_owned),
             is_partition: row.is_true(9),
         };
-        if filter.takes(&table.schema, &table.name) {
+        if filter.takes_in(&table.schema, &table.name) {
             tables.push(table);
         }
     }

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::Error as Told;
+use lockgate_plugin::{Error as Told, Filter};
 
 use super::Restoring;
 use super::plan::is_empty_schema;
 use crate::catalog::definition::sign;
 use crate::catalog::{Catalog, Definition, Stage};
-use crate::config::Filter;
 use crate::error::Error;
 use crate::host::Host;
 use crate::limits::DEFINITIONS_AT_ONCE;

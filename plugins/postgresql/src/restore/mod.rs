@@ -8,13 +8,13 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_plugin::{
-    Error as Told, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
+    Error as Told, Filter, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
 };
 
 use crate::backup::{DEFINITIONS, EARLY, LATE};
 use crate::catalog::definition;
 use crate::catalog::{Catalog, Definition};
-use crate::config::{Config, Filter};
+use crate::config::Config;
 use crate::error::Error;
 use crate::host::Host;
 use crate::large;

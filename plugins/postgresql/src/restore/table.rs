@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use lockgate_plugin::{Error as Told, Part};
+use lockgate_plugin::{Error as Told, Filter, Part};
 
 use super::Restoring;
 use super::make::{dependents, make, make_missing};
 use crate::catalog::definition::{self, sign};
 use crate::catalog::{Catalog, Definition, Stage};
-use crate::config::Filter;
 use crate::error::Error;
 use crate::host::Host;
 use crate::names::{Kind, Subject};
