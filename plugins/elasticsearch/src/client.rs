@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::io::Read;
 
 use lockgate_plugin::http::{Request, Response};
-use lockgate_plugin::{Context, Error, Result, clock};
+use lockgate_plugin::{Context, Error, Result, clock, printable};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::limits::{MESSAGE_CHARACTERS_MAX, REPLY_BYTES_MAX, WAIT_FIRST_MS, WAIT_MS_MAX};
+use crate::limits::{REPLY_BYTES_MAX, WAIT_FIRST_MS, WAIT_MS_MAX};
 
 /// The endpoint's name in `plugin.toml`.
 pub const ENDPOINT: &str = "server";
@@ -178,16 +178,6 @@ pub fn reason(error: &Value, body: &[u8]) -> String {
     printable(&text)
 }
 
-/// Foreign text on one line, without control characters, at most [`MESSAGE_CHARACTERS_MAX`] characters.
-pub fn printable(text: &str) -> String {
-    let clean = |character: char| if character.is_control() { ' ' } else { character };
-    let mut shown: String = text.chars().take(MESSAGE_CHARACTERS_MAX).map(clean).collect();
-    if text.chars().nth(MESSAGE_CHARACTERS_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 /// Waits before a busy server is asked for the `attempt`th time again, longer each time.
 ///
 /// # Errors
@@ -228,6 +218,6 @@ mod tests {
     #[test]
     fn long_answers_are_cut() {
         let error = refusal(400, "é".repeat(10_000).as_bytes());
-        assert!(error.message().chars().count() < MESSAGE_CHARACTERS_MAX + 20);
+        assert!(error.message().chars().count() < 520);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::{Finding, Result, Severity};
+use lockgate_plugin::{Finding, Result, Severity, printable};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ fn judge(health: &Health) -> Finding {
     let Health { cluster_name, status, number_of_nodes, unassigned_shards, .. } = health;
     let state = format!(
         "cluster {} is {status}: {number_of_nodes} nodes, {unassigned_shards} shards without a node, {} on the move",
-        crate::client::printable(cluster_name),
+        printable(cluster_name),
         health.relocating_shards
     );
     let (severity, code, more) = match status.as_str() {
@@ -120,8 +120,7 @@ fn disks() -> Result<Vec<Finding>> {
         let Some((mark, severity, text)) = marks.iter().find(|(mark, _, _)| used >= *mark) else {
             continue;
         };
-        let name =
-            crate::client::printable(node.get("name").and_then(Value::as_str).unwrap_or("?"));
+        let name = printable(node.get("name").and_then(Value::as_str).unwrap_or("?"));
         let text = format!(
             "the disk of node {name} is {used} % full, above the watermark of {mark} %: {text}"
         );

@@ -32,7 +32,5 @@ pub const WAIT_FIRST_MS: u32 = 100;
 pub const WAIT_MS_MAX: u32 = 10_000;
 /// Names that one message lists.
 pub const NAMES_SHOWN_MAX: usize = 20;
-/// Characters of foreign text that go into one message.
-pub const MESSAGE_CHARACTERS_MAX: usize = 500;
 /// Tasks of the server (reindexing) are looked at this often, in milliseconds.
 pub const TASK_LOOK_MS: u32 = 500;

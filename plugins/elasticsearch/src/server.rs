@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lockgate_plugin::{Error, Part, Result};
+use lockgate_plugin::{Error, Part, Result, printable};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -155,7 +155,7 @@ impl Server {
 }
 
 fn foreign(what: &str) -> Error {
-    let what = client::printable(what);
+    let what = printable(what);
     Error::unsupported(format!("{what} is neither Elasticsearch nor OpenSearch"))
 }
 

@@ -1,11 +1,11 @@
 //! The cluster behind the endpoint: its version, members, leader and alarms.
 
-use lockgate_plugin::{Error as Told, Finding, Severity};
+use lockgate_plugin::{Error as Told, Finding, Severity, printable};
 use serde_json::json;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::keyspace::KeyRange;
 use crate::limits::QUOTA_PERCENT_MAX;
 use crate::message::{Alarm, Alarms, Done, Header, Member, Members, Number, Status};

@@ -1,9 +1,7 @@
 //! Why something did not work, and how that is told to the host.
 
-use lockgate_plugin as contract;
+use lockgate_plugin::{self as contract, printable};
 use serde::Deserialize;
-
-use crate::limits::MESSAGE_CHARACTERS_MAX;
 
 /// Why an exchange with the server, or the work on what it said, failed.
 #[derive(Debug, thiserror::Error)]
@@ -171,19 +169,6 @@ fn told(error: &ServerError) -> contract::Error {
         15 => contract::Error::corrupt(text.clone()),
         _ => contract::Error::other(text.clone()),
     }
-}
-
-/// Foreign text on one line, without control characters, at most [`MESSAGE_CHARACTERS_MAX`] characters.
-pub fn printable(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(MESSAGE_CHARACTERS_MAX)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    if text.chars().nth(MESSAGE_CHARACTERS_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -9,8 +9,6 @@ pub const VALUE_BYTES_MAX: usize = 32 << 20;
 pub const WORD_BYTES_MAX: usize = 4 << 10;
 /// Values inside each other in an answer.
 pub const DEPTH_MAX: u32 = 32;
-/// Characters of foreign text that go into one message.
-pub const MESSAGE_CHARACTERS_MAX: usize = 300;
 
 /// How often a question is asked again for lack of a leader. The server waits some seconds for one each time.
 pub const ELECTIONS_MAX: u32 = 4;

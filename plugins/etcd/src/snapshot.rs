@@ -60,7 +60,7 @@ fn piece<R: BufRead>(stream: &mut Json<R>) -> Result<Vec<u8>, Error> {
                 let mut told = ServerError::default();
                 while let Some(name) = stream.member(&mut error)? {
                     match name.as_str() {
-                        "message" => told.message = crate::error::printable(&stream.word()?),
+                        "message" => told.message = lockgate_plugin::printable(&stream.word()?),
                         "grpc_code" | "code" => told.code = stream.number()?,
                         _ => stream.skip()?,
                     }

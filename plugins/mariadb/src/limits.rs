@@ -13,8 +13,6 @@ pub const RESULT_BYTES_MAX: usize = 64 << 20;
 pub const COLUMNS_MAX: u64 = 8_192;
 /// Rounds of authentication before the server is given up as hostile.
 pub const AUTHENTICATION_ROUNDS_MAX: usize = 16;
-/// Characters of foreign text that go into one message.
-pub const MESSAGE_CHARACTERS_MAX: usize = 500;
 /// Rows that one multi-row INSERT aims at, in bytes of SQL.
 pub const INSERT_BYTES: usize = 1 << 20;
 /// Largest row that an INSERT can carry, in bytes; larger ones need `local_infile`.

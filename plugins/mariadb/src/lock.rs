@@ -37,7 +37,7 @@ pub fn take<H: Host>(
         Lock::Global => lock_all(&mut session, seconds)?,
         Lock::Tables => lock_tables(&mut session, databases, seconds)?,
         Lock::Auto => match lock_all(&mut session, seconds) {
-            Err(error) if error.code().is_some_and(|code| ACCESS_DENIED.contains(&code)) => {
+            Err(error) if error.server().is_some_and(|it| ACCESS_DENIED.contains(&it.code)) => {
                 lock_tables(&mut session, databases, seconds)?
             }
             other => other?,
@@ -85,7 +85,7 @@ fn lock_tables<S: Stream>(
 }
 
 fn explained(error: Error, seconds: u32) -> Error {
-    if error.code() == Some(LOCK_WAIT_TIMEOUT) {
+    if error.server().is_some_and(|it| it.code == LOCK_WAIT_TIMEOUT) {
         return error.during(&format!(
             "no read lock within {seconds} s, because a statement or transaction of another client is in the way"
         ));

@@ -3,7 +3,7 @@
 use lockgate_plugin::Error as Told;
 
 use crate::definition::{Definition, Setting};
-use crate::error::Error;
+use crate::error::{Error, ServerError};
 use crate::limits::VIEW_PASSES_MAX;
 use crate::names::{quote_name, quote_text};
 use crate::schema::enter;
@@ -89,7 +89,9 @@ pub fn make_views<S: Stream>(
         for view in views {
             let Definition::View { name, sql, setting } = view else { return Err(misplaced()) };
             match with_setting(session, setting, &[sql], name) {
-                Err(error) if error.is_missing_object() => left.push((view, error)),
+                Err(error) if error.server().is_some_and(ServerError::is_missing_object) => {
+                    left.push((view, error))
+                }
                 other => other?,
             }
         }
@@ -208,7 +210,7 @@ pub fn make_accounts<S: Stream>(
             return Err(misplaced());
         }
         match session.execute(grant) {
-            Err(error) if error.is_missing_object() => {
+            Err(error) if error.server().is_some_and(ServerError::is_missing_object) => {
                 log::warn!(
                     "a grant of {name} was left out, because what it is on is not there: {error}"
                 );
@@ -298,7 +300,7 @@ pub const RESTORE_SETTING: &str =
 
 fn run<S: Stream>(session: &mut Session<S>, sql: &str, name: &str) -> Result<(), Error> {
     match session.execute(sql) {
-        Err(error) if error.code().is_some_and(|code| DUPLICATE.contains(&code)) => {
+        Err(error) if error.server().is_some_and(|it| DUPLICATE.contains(&it.code)) => {
             let text =
                 format!("{name} is there already, and overwriting was not asked for: {error}");
             Err(Told::conflict(text).into())

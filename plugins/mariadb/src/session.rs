@@ -125,7 +125,7 @@ impl<S: Stream> Session<S> {
     pub fn set_if_known(&mut self, variable: &str, value: &str) -> Result<(), Error> {
         const UNKNOWN_VARIABLE: u16 = 1193;
         match self.execute(&format!("SET SESSION {variable} = {value}")) {
-            Err(error) if error.code() == Some(UNKNOWN_VARIABLE) => Ok(()),
+            Err(error) if error.server().is_some_and(|it| it.code == UNKNOWN_VARIABLE) => Ok(()),
             other => other.map(drop),
         }
     }

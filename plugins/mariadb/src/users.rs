@@ -72,7 +72,7 @@ pub fn read_all<S: Stream>(
     let mut definitions = Vec::new();
     for account in accounts {
         match read(session, account) {
-            Err(error) if error.code().is_some_and(|code| NO_SUCH_ACCOUNT.contains(&code)) => {
+            Err(error) if error.server().is_some_and(|it| NO_SUCH_ACCOUNT.contains(&it.code)) => {
                 log::warn!("account {} is not in use at the server: {error}", account.quoted());
             }
             read => definitions.push(read?),

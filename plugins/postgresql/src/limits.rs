@@ -10,8 +10,6 @@ pub const RESULT_BYTES_MAX: usize = 64 << 20;
 pub const COLUMNS_MAX: usize = 1_700;
 /// Rounds of authentication before the server is given up as hostile.
 pub const AUTHENTICATION_ROUNDS_MAX: usize = 16;
-/// Characters of foreign text that go into one message.
-pub const MESSAGE_CHARACTERS_MAX: usize = 500;
 /// A list of definitions in the archive, in bytes.
 pub const DEFINITIONS_BYTES_MAX: usize = 64 << 20;
 /// Bytes between two looks at whether the run was cancelled.

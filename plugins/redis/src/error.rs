@@ -2,8 +2,6 @@
 
 use lockgate_plugin::Error;
 
-use crate::limits::MESSAGE_CHARACTERS_MAX;
-
 /// An error reply of the server, by its first word. Words: `src/server.c` of Redis 7, `shared.*err`.
 #[must_use]
 pub fn told(reply: &str) -> Error {
@@ -49,16 +47,4 @@ pub fn protocol(what: impl std::fmt::Display) -> Error {
 #[must_use]
 pub fn malformed(what: impl std::fmt::Display) -> Error {
     Error::corrupt(format!("the snapshot does not parse: {what}"))
-}
-
-/// Foreign bytes on one line, without control characters, shortened.
-#[must_use]
-pub fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let shown: String = text
-        .chars()
-        .take(MESSAGE_CHARACTERS_MAX)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    if text.chars().nth(MESSAGE_CHARACTERS_MAX).is_some() { shown + "…" } else { shown }
 }

@@ -2,13 +2,12 @@
 
 use std::io::{self, Read, Write};
 
-use lockgate_plugin::{Entry, Result};
+use lockgate_plugin::{Entry, Result, printable};
 
 use crate::archive::{
     ACCESS, KEYS, Record, large_path, write_access, write_access_head, write_keys_end,
     write_keys_head,
 };
-use crate::error::printable;
 use crate::hash::Hasher;
 use crate::host::{Host, Output};
 use crate::limits::INLINE_BYTES_MAX;

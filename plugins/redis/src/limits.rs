@@ -38,7 +38,5 @@ pub const BATCH_BYTES: usize = 1 << 20;
 pub const MASTERS_MAX: usize = 256;
 /// Users, and bytes of their rules.
 pub const USERS_BYTES_MAX: u64 = 16 << 20;
-/// Characters of foreign text that go into one message.
-pub const MESSAGE_CHARACTERS_MAX: usize = 300;
 /// Largest serialised value that one `RESTORE` may carry with the server's default `proto-max-bulk-len` of 512 MiB, in bytes.
 pub const RESTORE_BYTES_MAX: u64 = (512 << 20) - 64;

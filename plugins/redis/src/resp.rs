@@ -4,9 +4,9 @@
 
 use std::io::{BufRead, Read, Write};
 
-use lockgate_plugin::{Error, Result};
+use lockgate_plugin::{Error, Result, printable};
 
-use crate::error::{printable, protocol, told};
+use crate::error::{protocol, told};
 use crate::limits::{BULK_BYTES_MAX, DEPTH_MAX, ELEMENTS_MAX, LINE_BYTES_MAX};
 
 /// What the server answers.

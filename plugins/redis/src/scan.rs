@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use lockgate_plugin::{Context, Result};
+use lockgate_plugin::{Context, Result, printable};
 
 use crate::client::Client;
 use crate::config::Scope;
-use crate::error::{malformed, printable, protocol};
+use crate::error::{malformed, protocol};
 use crate::hash::Hasher;
 use crate::host::Host;
 use crate::keys::KeyWriter;

@@ -5,11 +5,11 @@
 
 use std::io::{BufRead, Read, Write};
 
-use lockgate_plugin::{Context, Error, Result};
+use lockgate_plugin::{Context, Error, Result, printable};
 
 use crate::client::{Address, Client};
 use crate::config::Transfer;
-use crate::error::{printable, protocol, told};
+use crate::error::{protocol, told};
 use crate::host::Host;
 use crate::rdb::Snapshot;
 use crate::resp::{Reply, read_line, write_command};

@@ -14,9 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::Error as Told;
+use lockgate_plugin::{Error as Told, printable};
 
-use crate::error::{Error, listed, printable};
+use crate::error::{Error, ServerError, listed};
 use crate::jute::{Reader, Writer};
 use crate::limits::{
     ACL_PASSES_MAX, HOT_DATA_BYTES_MAX, HOT_NODES_MAX, HOT_PATH_BYTES_MAX, ROUNDS_MAX,
@@ -201,10 +201,8 @@ impl<S: Stream> Capture<'_, '_, S> {
             match outcome {
                 Outcome::Failed(crate::error::Code::NO_NODE) => self.forget(path),
                 Outcome::Failed(code) => {
-                    return Err(Error::server(
-                        code,
-                        format!("read the data of {}", printable(path)),
-                    ));
+                    let doing = format!("read the data of {}", printable(path));
+                    return Err(Error::Server(ServerError::new(code, doing)));
                 }
                 Outcome::Data(data, stat) => self.put(path, data, &stat)?,
                 Outcome::Done => return Err(Error::Protocol("an answer to another request")),

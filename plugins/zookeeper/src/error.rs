@@ -1,29 +1,18 @@
 //! Why something did not work, and how that is told to the host.
 
-use lockgate_plugin as contract;
-
-use crate::limits::TEXT_CHARACTERS_MAX;
+use lockgate_plugin::{Error as Told, ExchangeError, Refusal, printable};
 
 /// Why an exchange with the server, or the work on what it said, failed.
+pub type Error = ExchangeError<ServerError>;
+
+/// What the server answered when it was asked for something.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The server answered with an error.
-    #[error("{doing}: {code}")]
-    Server {
-        /// What it says.
-        code: Code,
-        /// What was asked for.
-        doing: String,
-    },
-    /// The connection broke.
-    #[error("the connection to the server broke: {0}")]
-    Lost(String),
-    /// The server's bytes do not follow the protocol.
-    #[error("the server does not follow the protocol: {0}")]
-    Protocol(&'static str),
-    /// Anything that is told to the host as it is.
-    #[error("{0}")]
-    Told(contract::Error),
+#[error("{doing}: {code}")]
+pub struct ServerError {
+    /// What it says.
+    pub code: Code,
+    /// What was asked for.
+    pub doing: String,
 }
 
 /// A number of `KeeperException.Code`:
@@ -80,90 +69,31 @@ impl std::fmt::Display for Code {
     }
 }
 
-impl Error {
+impl ServerError {
     /// The server's error while `doing` something.
-    pub fn server(code: Code, doing: impl Into<String>) -> Self {
-        Self::Server { code, doing: doing.into() }
+    pub fn new(code: Code, doing: impl Into<String>) -> Self {
+        Self { code, doing: doing.into() }
+    }
+}
+
+impl Refusal for ServerError {
+    fn during(self, doing: &str) -> Self {
+        Self { doing: format!("{doing}: {}", self.doing), ..self }
     }
 
-    /// The number of the server's error, when it is one.
-    pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::Server { code, .. } => Some(*code),
-            _ => None,
+    fn told(self) -> Told {
+        let text = self.to_string();
+        match self.code.0 {
+            -4 | -7 | -112 | -118 | -119 | -122 | -127 => Told::unreachable(text),
+            -102 => Told::auth(format!(
+                "{text}; log in as `super` or as a user that the node's ACL names, or leave the node out with `exclude`"
+            )),
+            -115 | -124 => Told::auth(text),
+            -6 => Told::unsupported(text),
+            -101 | -103 | -108 | -110 | -111 | -114 | -125 => Told::conflict(text),
+            _ => Told::other(text),
         }
     }
-
-    /// The same error with what was being done in front.
-    #[must_use]
-    pub fn during(self, doing: &str) -> Self {
-        match self {
-            Self::Server { code, doing: inner } => {
-                Self::Server { code, doing: format!("{doing}: {inner}") }
-            }
-            other => Self::Told(contract::Error::from(other).context(doing)),
-        }
-    }
-}
-
-impl From<contract::Error> for Error {
-    fn from(error: contract::Error) -> Self {
-        Self::Told(error)
-    }
-}
-
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        // What the host refused on the way through `std::io` keeps its kind; anything else is a broken connection.
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<contract::Error>()) {
-            Some(told) => Self::Told(told.clone()),
-            None => Self::Lost(error.to_string()),
-        }
-    }
-}
-
-impl From<serde_json::Error> for Error {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Told(error.into())
-    }
-}
-
-impl From<Error> for contract::Error {
-    fn from(error: Error) -> Self {
-        let text = error.to_string();
-        match error {
-            Error::Told(told) => told,
-            Error::Lost(_) => Self::unreachable(text),
-            Error::Protocol(_) => Self::corrupt(text),
-            Error::Server { code, .. } => told(code, text),
-        }
-    }
-}
-
-fn told(code: Code, text: String) -> contract::Error {
-    match code.0 {
-        -4 | -7 | -112 | -118 | -119 | -122 | -127 => contract::Error::unreachable(text),
-        -102 => contract::Error::auth(format!(
-            "{text}; log in as `super` or as a user that the node's ACL names, or leave the node out with `exclude`"
-        )),
-        -115 | -124 => contract::Error::auth(text),
-        -6 => contract::Error::unsupported(text),
-        -101 | -103 | -108 | -110 | -111 | -114 | -125 => contract::Error::conflict(text),
-        _ => contract::Error::other(text),
-    }
-}
-
-/// Foreign text on one line, without control characters, at most [`TEXT_CHARACTERS_MAX`] characters.
-pub fn printable(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(TEXT_CHARACTERS_MAX)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    if text.chars().nth(TEXT_CHARACTERS_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Some of the names, for a message.
@@ -184,15 +114,13 @@ mod tests {
 
     #[test]
     fn an_acl_that_forbids_is_told_as_a_matter_of_the_account() {
-        let told = contract::Error::from(Error::server(Code::NO_AUTH, "read /a"));
-        assert!(matches!(told.failure(), contract::Failure::Auth(_)));
+        let told = Told::from(Error::Server(ServerError::new(Code::NO_AUTH, "read /a")));
+        assert!(matches!(told.failure(), lockgate_plugin::Failure::Auth(_)));
         assert!(told.message().contains("read /a") && told.message().contains("super"), "{told}");
     }
 
     #[test]
-    fn foreign_text_is_cut_and_made_safe() {
-        assert_eq!(printable("a\nb"), "a b");
-        assert_eq!(printable(&"x".repeat(1000)).chars().count(), TEXT_CHARACTERS_MAX + 1);
+    fn a_list_of_names_is_cut() {
         assert_eq!(listed(["a"; 12]), "a, a, a, a, a, a, a, a, a, a and 2 more");
     }
 }

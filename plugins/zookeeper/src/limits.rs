@@ -33,7 +33,5 @@ pub const RECORD_BYTES_MAX: u64 = 2 * REPLY_BYTES_MAX as u64;
 pub const WORD_BYTES_MAX: u64 = 64 << 10;
 /// Names that one message lists.
 pub const NAMES_SHOWN: usize = 10;
-/// Characters of foreign text that go into one message.
-pub const TEXT_CHARACTERS_MAX: usize = 300;
 /// Bytes of a part's name before it is shortened; names of files end at 255.
 pub const PART_NAME_BYTES_MAX: usize = 200;

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use lockgate_plugin::Error as Told;
+use lockgate_plugin::{Error as Told, printable};
 
-use crate::error::{Code, Error, printable};
+use crate::error::{Code, Error, ServerError};
 use crate::jute::Writer;
 use crate::limits::{BATCH_BYTES, BATCH_CHANGES, BATCHES_UNDER_WAY};
 use crate::message::{Acl, Change, Kind, Outcome, PERMISSIONS_ALL, end_of_list, of_path, op};
@@ -248,7 +248,8 @@ fn check(reply: &Reply, sent: &Sent) -> Result<(), Error> {
         match crate::message::Outcome::read(&mut body)? {
             Some(Outcome::Failed(Code::OK | Code::NOT_TRIED)) | Some(Outcome::Done) => {}
             Some(Outcome::Failed(code)) => {
-                return Err(hint(Error::server(code, format!("write {}", printable(path)))));
+                let doing = format!("write {}", printable(path));
+                return Err(hint(Error::Server(ServerError::new(code, doing))));
             }
             Some(Outcome::Data(..)) | None => return Err(Error::Protocol("an answer is missing")),
         }
@@ -258,7 +259,7 @@ fn check(reply: &Reply, sent: &Sent) -> Result<(), Error> {
 
 /// What to do about what servers refuse in a restore.
 fn hint(error: Error) -> Error {
-    let hint = match error.code() {
+    let hint = match error.server().map(|it| it.code) {
         Some(Code::UNIMPLEMENTED) => {
             "nodes with a time to live need `extendedTypesEnabled=true` on the server"
         }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use lockgate_plugin::printable;
+
 use crate::error::{Code, Error};
 use crate::jute::Reader;
 use crate::limits::{CANCEL_CHECK_REPLIES, WINDOW_REQUESTS};
@@ -197,5 +199,5 @@ pub fn found<'r>(ask: &Ask, reply: &'r Reply) -> Result<Option<Reader<'r>>, Erro
         About::Children => "the children of",
         About::Stat => "about",
     };
-    reply.body(|| format!("read {what} {}", crate::error::printable(&ask.path))).map(Some)
+    reply.body(|| format!("read {what} {}", printable(&ask.path))).map(Some)
 }

@@ -12,10 +12,10 @@ use std::io::{BufRead, Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lockgate_plugin::{Error as Told, Fingerprint};
+use lockgate_plugin::{Error as Told, Fingerprint, printable};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::limits::RECORD_BYTES_MAX;
 use crate::message::{Acl, Kind, TTL_MAX};
 use crate::scope;

@@ -1,6 +1,6 @@
 //! Which nodes are meant, and how their paths are put together.
 
-use lockgate_plugin::{Error as Told, Result};
+use lockgate_plugin::{Error as Told, Result, printable};
 
 /// Where the server keeps its own nodes.
 pub const SYSTEM: &str = "/zookeeper";
@@ -109,7 +109,7 @@ pub fn check(path: &str) -> Result<()> {
         Some(rest) if rest.contains('\0') => "has a NUL",
         Some(_) => return Ok(()),
     };
-    Err(Told::config(format!("the path {:?} {fault}", crate::error::printable(path))))
+    Err(Told::config(format!("the path {:?} {fault}", printable(path))))
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 
 use std::io::Read;
 
-use lockgate_plugin::{Error, Result};
+use lockgate_plugin::{Error, Result, printable};
 
-use crate::error::printable;
 use crate::limits::WORD_BYTES_MAX;
 use crate::session::Stream;
 

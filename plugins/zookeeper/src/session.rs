@@ -5,7 +5,7 @@ use std::io::{BufRead, Read, Write};
 
 use lockgate_plugin::Error as Told;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, ServerError};
 use crate::jute::{Reader, Writer};
 use crate::limits::{PING_BYTES, REPLY_BYTES_MAX};
 use crate::message::{Acl, Event, Stat, of_path, op};
@@ -64,7 +64,7 @@ impl Reply {
     pub fn body(&self, doing: impl FnOnce() -> String) -> Result<Reader<'_>, Error> {
         match self.code {
             Code::OK => Ok(Reader::new(self.frame.get(HEADER_BYTES..).unwrap_or_default())),
-            code => Err(Error::server(code, doing())),
+            code => Err(Error::Server(ServerError::new(code, doing()))),
         }
     }
 

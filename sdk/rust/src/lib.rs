@@ -20,6 +20,7 @@ pub mod path;
 
 mod component;
 mod error;
+mod exchange;
 mod fingerprint;
 mod hash;
 mod plugin;
@@ -47,6 +48,7 @@ pub use bindings::lockgate::datastore::{
 };
 pub use component::Component;
 pub use error::{Context, Error, Result};
+pub use exchange::{ExchangeError, Refusal, printable};
 pub use filter::Filter;
 pub use fingerprint::Fingerprint;
 pub use hash::Hasher;

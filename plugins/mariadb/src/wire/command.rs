@@ -1,6 +1,8 @@
 //! Commands and the messages that end them: <https://mariadb.com/kb/en/com_query/>.
 
-use crate::error::{Error, ServerError, printable};
+use lockgate_plugin::printable;
+
+use crate::error::{Error, ServerError};
 use crate::limits::COLUMNS_MAX;
 use crate::wire::Stream;
 use crate::wire::packet::Packets;
@@ -146,6 +148,6 @@ mod tests {
         };
         assert_eq!(error.code, 1045);
         assert_eq!(error.message, "Access [31m denied ");
-        assert_eq!(error_packet(b"").code(), Some(0));
+        assert_eq!(error_packet(b"").server().map(|it| it.code), Some(0));
     }
 }

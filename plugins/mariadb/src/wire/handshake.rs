@@ -1,9 +1,9 @@
 //! From a fresh connection to an authenticated session: <https://mariadb.com/kb/en/connection/>.
 
-use lockgate_plugin::Error as Told;
 use lockgate_plugin::net::Encryption;
+use lockgate_plugin::{Error as Told, printable};
 
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::limits::AUTHENTICATION_ROUNDS_MAX;
 use crate::wire::command::error_packet;
 use crate::wire::packet::Packets;

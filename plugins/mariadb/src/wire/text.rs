@@ -1,6 +1,8 @@
 //! Small results, held in memory: <https://mariadb.com/kb/en/resultset-row/>.
 
-use crate::error::{Error, printable};
+use lockgate_plugin::printable;
+
+use crate::error::Error;
 use crate::limits::RESULT_BYTES_MAX;
 use crate::wire::Stream;
 use crate::wire::command::{error_packet, is_end};

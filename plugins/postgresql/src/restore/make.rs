@@ -8,7 +8,7 @@ use super::Restoring;
 use super::plan::is_empty_schema;
 use crate::catalog::definition::sign;
 use crate::catalog::{Catalog, Definition, Stage};
-use crate::error::Error;
+use crate::error::{Error, ServerError};
 use crate::host::Host;
 use crate::limits::DEFINITIONS_AT_ONCE;
 use crate::names::{Kind, Subject};
@@ -184,7 +184,9 @@ pub fn make_missing<S: Stream>(
     session.execute("BEGIN")?;
     match make(session, definition, owners, false) {
         Ok(()) => session.execute("COMMIT").map(drop),
-        Err(error) if error.is_duplicate() => session.execute("ROLLBACK").map(drop),
+        Err(error) if error.server().is_some_and(ServerError::is_duplicate) => {
+            session.execute("ROLLBACK").map(drop)
+        }
         Err(error) => Err(error),
     }
 }

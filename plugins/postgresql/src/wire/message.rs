@@ -3,7 +3,9 @@
 
 use std::io::ErrorKind;
 
-use crate::error::{Error, ServerError, printable};
+use lockgate_plugin::printable;
+
+use crate::error::{Error, ServerError};
 use crate::limits::{MESSAGE_BYTES_MAX, TRANSFER_BYTES};
 use crate::wire::Stream;
 
@@ -302,7 +304,7 @@ pub(crate) mod tests {
         let notice = message(b'N', b"SNOTICE\0VNOTICE\0Mhello\0\0");
         let report = message(b'E', b"SFEHLER\0VERROR\0C42P01\0Mno \x1b[1m table\0Hlook\0\0");
         let error = said([notice, report].concat()).receive().unwrap_err();
-        assert_eq!(error.code(), Some("42P01"));
+        assert_eq!(error.server().unwrap().code, "42P01");
         assert_eq!(error.to_string(), "no  [1m table (look) (SQLSTATE 42P01)");
     }
 }

@@ -3,7 +3,9 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, printable};
+use lockgate_plugin::printable;
+
+use crate::error::Error;
 use crate::limits::COLUMNS_MAX;
 
 /// The cells of a row; none for NULL.

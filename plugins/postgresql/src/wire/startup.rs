@@ -1,10 +1,10 @@
 //! From a fresh connection to a session: <https://www.postgresql.org/docs/15/protocol-flow.html#id-1.10.6.7.3> and, for
 //! SCRAM, <https://www.postgresql.org/docs/15/sasl-authentication.html>.
 
-use lockgate_plugin::Error as Told;
 use lockgate_plugin::net::Encryption;
+use lockgate_plugin::{Error as Told, printable};
 
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::limits::AUTHENTICATION_ROUNDS_MAX;
 use crate::wire::message::Messages;
 use crate::wire::{Authenticator, Stream};

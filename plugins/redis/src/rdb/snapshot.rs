@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read, sink};
 
-use lockgate_plugin::{Error, Result};
+use lockgate_plugin::{Error, Result, printable};
 
 use super::Input;
 use super::value::{kinds, read_text, skip_module};
-use crate::error::{malformed, printable};
+use crate::error::malformed;
 use crate::limits::{
     FACTS_MAX, KEY_BYTES_MAX, LIBRARIES_BYTES_MAX, LIBRARY_BYTES_MAX, LINE_BYTES_MAX,
 };
