@@ -7,7 +7,7 @@ use lockgate_plugin::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, NAME};
+use crate::client::Client;
 use crate::cluster::Topology;
 use crate::config::{Config, Method, PREFIXES};
 use crate::database::{Origin, Others, pass_over, take_all};
@@ -40,8 +40,6 @@ pub struct Saving<H: Host> {
 /// What the workers must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
-    /// Name of the connections that take the snapshot.
-    token: String,
     topology: Topology,
     /// Whether keys are read from a snapshot.
     is_replicated: bool,
@@ -143,8 +141,7 @@ impl<H: Host> Saving<H> {
         let is_needed = is_replicated && subjects.iter().any(|subject| *subject != Subject::Users);
         let is_all = config.databases.is_empty() && request.parts.is_empty();
         let known = is_all.then(|| sizes.into_keys().collect());
-        let token = token(&mut client)?;
-        let mark = Mark { token, topology, is_replicated, is_needed, databases, known };
+        let mark = Mark { topology, is_replicated, is_needed, databases, known };
         let plan = BackupPlan::new(parts)
             .with_attribute("server", server.to_string())
             .with_attribute("masters", mark.topology.masters.len().to_string())
@@ -171,16 +168,15 @@ impl<H: Host> Saving<H> {
     /// [`Backup::join`] over a given host: takes the snapshot, or one of each master.
     ///
     /// # Errors
-    /// When the server refuses, or another worker has it already.
+    /// When the server refuses.
     pub fn join_with(host: H, config: Config, mark: &[u8]) -> Result<Self> {
         config.validate()?;
         let mark: Mark = serde_json::from_slice(mark)?;
         let mut taken = Vec::new();
         if mark.is_needed {
-            refuse_second(&host, &mark.token)?;
             // All are asked before one is waited for, so that their moments are close.
             let ask = |master: &crate::cluster::Master| {
-                sync::ask(&host, &master.address, &mark.token, config.transfer)
+                sync::ask(&host, &master.address, config.transfer)
             };
             let asked: Vec<_> = mark.topology.masters.iter().map(ask).collect::<Result<_>>()?;
             taken = asked.into_iter().map(sync::Asked::wait).collect::<Result<_>>()?;
@@ -330,20 +326,4 @@ fn chosen(parts: Vec<Part>, asked: &[String]) -> Result<Vec<Part>> {
         return Err(Error::config(format!("there is no part {unknown:?} on the server")));
     }
     Ok(parts.into_iter().filter(|part| asked.is_empty() || asked.contains(&part.id)).collect())
-}
-
-/// A name that no other run has: the server's number of this connection and its time.
-fn token<S: std::io::BufRead + std::io::Write>(client: &mut Client<S>) -> Result<String> {
-    let number = client.call(&[b"CLIENT", b"ID"])?.integer()?;
-    Ok(format!("{NAME}-{number}-{}", client.now()?))
-}
-
-/// The databases come in one stream, in their order: only one worker can read them, in the order of the parts.
-fn refuse_second<H: Host>(host: &H, token: &str) -> Result<()> {
-    let clients = Client::open(host, &None)?.call(&[b"CLIENT", b"LIST"])?.text()?;
-    let name = format!("name={token}");
-    if clients.lines().any(|client| client.split(' ').any(|field| field == name)) {
-        return Err(sync::one_worker_only());
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::resp::{Reply, read_reply, write_command};
 use crate::server::Server;
 
 /// Begins the name that connections of this plugin have at the server.
-pub const NAME: &str = "lockgate";
+const NAME: &str = "lockgate";
 
 /// A connection.
 #[derive(Debug)]

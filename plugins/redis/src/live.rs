@@ -31,7 +31,7 @@ pub fn fingerprints<H: Host>(
     let mut readings = Vec::new();
     if is_replicated {
         for master in &topology.masters {
-            let asked = sync::ask(host, &master.address, crate::client::NAME, config.transfer)?;
+            let asked = sync::ask(host, &master.address, config.transfer)?;
             readings.push(asked.wait()?.read()?);
         }
     }

@@ -38,18 +38,12 @@ pub struct Reading<S> {
     snapshot: Snapshot<Framed<S>>,
 }
 
-/// Asks for a snapshot. The connection is called `name` at the server.
+/// Asks for a snapshot.
 ///
 /// # Errors
 /// When the server refuses.
-pub fn ask<H: Host>(
-    host: &H,
-    address: &Address,
-    name: &str,
-    transfer: Transfer,
-) -> Result<Asked<H::Stream>> {
+pub fn ask<H: Host>(host: &H, address: &Address, transfer: Transfer) -> Result<Asked<H::Stream>> {
     let mut client = Client::open(host, address)?;
-    client.ask(&[b"CLIENT", b"SETNAME", name.as_bytes()])?;
     if transfer == Transfer::Server {
         client.call(&[b"REPLCONF", b"capa", b"eof"])?;
     }
@@ -196,14 +190,6 @@ fn next_line<S: BufRead>(stream: &mut S) -> Result<Vec<u8>> {
             Some(_) => return Ok(line),
         }
     }
-}
-
-/// Makes clear that a second worker cannot help.
-#[must_use]
-pub fn one_worker_only() -> Error {
-    Error::config(
-        "the databases come in one snapshot, which one worker reads, and this host sent a second one; use method = \"scan\" there",
-    )
 }
 
 #[cfg(test)]

@@ -86,14 +86,14 @@ fn a_database_that_appears_while_the_backup_begins_fails_it() -> Result<()> {
 }
 
 #[test]
-fn a_second_worker_is_told_that_it_cannot_help() -> Result<()> {
+fn only_a_scan_can_have_several_workers() -> Result<()> {
     let source = Redis::start()?;
-    let host = Native::at(source.port);
-    let (_coordinator, plan) =
-        Saving::begin_with(host.clone(), config(), &BackupRequest::default())?;
-    let _first = Saving::join_with(host.clone(), config(), &plan.mark)?;
-    let error = Saving::join_with(host, config(), &plan.mark).expect_err("the second is refused");
-    ensure!(error.message().contains("one worker reads"), "{error}");
+    for (method, most) in [(Method::Replication, Some("1")), (Method::Scan, None)] {
+        let config = Config { method, ..config() };
+        let host = Native::at(source.port);
+        let (_coordinator, plan) = Saving::begin_with(host, config, &BackupRequest::default())?;
+        ensure!(lockgate_plugin::attribute(&plan.attributes, "workers-max") == most, "{plan:?}");
+    }
     Ok(())
 }
 

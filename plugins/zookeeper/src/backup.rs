@@ -24,8 +24,6 @@ pub struct Saving {
     config: Config,
     /// Of a worker, when all parts are of one moment.
     moment: Option<Moment>,
-    /// Number of the part that this worker exports next, when it exports all.
-    next: u64,
     findings: Vec<Finding>,
 }
 
@@ -74,12 +72,12 @@ impl Backup for Saving {
             Scale::Part => plan.with_moment_of_export(),
         };
         let findings = findings(&config, &surveyed);
-        Ok((Self { config, moment: None, next: 0, findings }, plan))
+        Ok((Self { config, moment: None, findings }, plan))
     }
 
     fn join(config: Config, mark: Vec<u8>) -> Result<Self> {
         config.validate()?;
-        let mut saving = Self { config, moment: None, next: 0, findings: Vec::new() };
+        let mut saving = Self { config, moment: None, findings: Vec::new() };
         if saving.config.moment == Scale::Tree {
             let mark: Mark = serde_json::from_slice(&mark)?;
             let moment = read(&saving.config, scope(&saving.config))?;
@@ -92,17 +90,7 @@ impl Backup for Saving {
     fn export(&mut self, part: Part) -> Result<Summary> {
         let own;
         let moment = match &self.moment {
-            Some(moment) => {
-                let number = part.attribute(names::NUMBER);
-                if number != Some(self.next.to_string().as_str()) {
-                    return Err(Told::config(
-                        "parallel: several workers cannot see the same transaction; set `parallel = 1` for this source, or \
-                         `moment = \"part\"` in its `config`",
-                    ));
-                }
-                self.next += 1;
-                moment
-            }
+            Some(moment) => moment,
             None => {
                 own = read(&self.config, part_scope(&part)?)?;
                 &own
@@ -181,11 +169,7 @@ fn parts(
                 part = part.with_attribute(key, serde_json::to_string(&paths)?);
             }
         }
-        let number = parts.len().to_string();
-        parts.push(
-            part.with_attribute(names::SERVER, server.to_string())
-                .with_attribute(names::NUMBER, number),
-        );
+        parts.push(part.with_attribute(names::SERVER, server.to_string()));
     }
     let unknown = request.parts.iter().find(|id| parts.iter().all(|part| part.id != **id));
     match unknown {

@@ -7,8 +7,6 @@ use crate::scope::{self, QUOTAS, SYSTEM, is_inside};
 
 /// Attribute of a part: the path of its uppermost node.
 pub const NODE: &str = "node";
-/// Attribute of a part: its number in the plan.
-pub const NUMBER: &str = "number";
 /// Attribute of a part: what was left out of it, as JSON of a list of paths.
 pub const EXCLUDE: &str = "exclude";
 /// Attribute of a part: what alone was taken of it, as JSON of a list of paths.

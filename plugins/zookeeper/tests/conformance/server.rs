@@ -69,10 +69,7 @@ impl Server for Tree {
             ("reveal".to_owned(), true.into()),
         ]);
         let credentials = toml::Table::from_iter([("account".to_owned(), account.into())]);
-        let settings = toml::Table::from_iter([
-            ("credentials".to_owned(), credentials.into()),
-            ("parallel".to_owned(), 1.into()),
-        ]);
+        let settings = toml::Table::from_iter([("credentials".to_owned(), credentials.into())]);
         Source { endpoints: BTreeMap::from([("server".to_owned(), endpoint)]), settings }
     }
 
