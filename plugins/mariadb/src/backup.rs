@@ -1,5 +1,6 @@
 //! begin, join, release, export, end.
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Error as Told, Finding, Outcome, Part, Result, Severity,
     Summary,
@@ -10,7 +11,6 @@ use crate::catalog::{self, Database};
 use crate::config::Config;
 use crate::definition;
 use crate::error::Error;
-use crate::host::Host;
 use crate::lock::{self, Held};
 use crate::names::{Kind, Subject, qualified};
 use crate::privileges::Privileges;
@@ -19,7 +19,6 @@ use crate::server::Product;
 use crate::session::Session;
 use crate::table;
 use crate::users::{self, Account};
-use crate::wire::Stream;
 
 /// Most tables that one finding names.
 const NAMED_TABLES_MAX: usize = 20;

@@ -1,12 +1,12 @@
 //! What there is to save: databases and tables, as the server lists them.
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::{Filter, Part};
 
 use crate::config::{Config, FILTER};
 use crate::error::Error;
 use crate::names::{Kind, Subject, quote_text};
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// Databases that the server makes itself.
 const SYSTEM_DATABASES: &str = "'information_schema', 'performance_schema', 'mysql', 'sys'";

@@ -4,10 +4,10 @@
 use std::io::{BufRead, Read, Write};
 
 use lockgate_plugin::Entry;
+use lockgate_plugin::host::Host;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::DEFINITIONS_BYTES_MAX;
 use crate::names::quote_name;
 use lockgate_plugin::Hasher;

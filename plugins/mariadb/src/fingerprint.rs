@@ -1,11 +1,11 @@
 //! Short texts over live data, equal to those of a backup after a faithful restore.
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Error as Told, Filter, Part};
 
 use crate::config::{Config, FILTER};
 use crate::definition::{self, Definition};
 use crate::error::Error;
-use crate::host::Host;
 use crate::names::{Kind, Subject};
 use crate::schema;
 use crate::session::Session;

@@ -1,14 +1,13 @@
 //! A look at the live server that changes nothing.
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Finding, Severity};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::host::Host;
 use crate::privileges::Privileges;
 use crate::server::TESTED;
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// Replication that is further behind is a warning, in seconds.
 const LAG_SECONDS_MAX: u64 = 60;

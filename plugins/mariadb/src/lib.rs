@@ -11,7 +11,6 @@ pub mod config;
 pub mod error;
 pub mod fingerprint;
 pub mod health;
-pub mod host;
 pub mod limits;
 pub mod restore;
 pub mod session;
@@ -32,10 +31,10 @@ mod table;
 mod target;
 mod users;
 
+use lockgate_plugin::host::Granted;
 use lockgate_plugin::{Descriptor, Finding, Plugin, Result};
 
 use crate::config::Config;
-use crate::host::Granted;
 
 /// The plugin.
 #[derive(Debug)]

@@ -1,16 +1,15 @@
 //! Puts archived rows into a table: as the file of `LOAD DATA LOCAL` where the server allows that, else by `INSERT`.
 
 use lockgate_plugin::Error as Told;
+use lockgate_plugin::host::{Host, Stream};
 
 use crate::encode::{Encoder, Style, statement};
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::{
     CANCEL_CHECK_BYTES, COMMIT_BYTES, INSERT_BYTES, INSERT_ROW_BYTES_MAX, TRANSFER_BYTES,
 };
 use crate::rows::RowReader;
 use crate::session::Session;
-use crate::wire::Stream;
 use crate::wire::command::Done;
 use crate::wire::text::shown;
 

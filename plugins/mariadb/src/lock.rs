@@ -1,12 +1,12 @@
 //! The consistent point: writers are held off by one session while the others start to look.
 
+use lockgate_plugin::host::{Host, Stream};
+
 use crate::catalog::Database;
 use crate::config::{Config, Lock};
 use crate::error::Error;
-use crate::host::Host;
 use crate::names::qualified;
 use crate::session::Session;
-use crate::wire::Stream;
 
 const ACCESS_DENIED: [u16; 3] = [1044, 1142, 1227];
 const LOCK_WAIT_TIMEOUT: u16 = 1205;

@@ -1,6 +1,7 @@
 //! Makes archived definitions again.
 
 use lockgate_plugin::Error as Told;
+use lockgate_plugin::host::Stream;
 
 use crate::definition::{Definition, Setting};
 use crate::error::{Error, ServerError};
@@ -10,7 +11,6 @@ use crate::schema::enter;
 use crate::server::Product;
 use crate::session::Session;
 use crate::users::Account;
-use crate::wire::Stream;
 
 const DUPLICATE: [u16; 4] = [1050, 1304, 1359, 1537];
 

@@ -1,10 +1,10 @@
 //! What the account may do, and what a backup needs.
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::{Finding, Severity};
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// The privileges on everything that the account has. Narrower ones are not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

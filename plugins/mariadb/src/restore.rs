@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{
     Error as Told, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
 };
@@ -10,7 +11,6 @@ use crate::config::Config;
 use crate::definition;
 use crate::error::Error;
 use crate::fingerprint;
-use crate::host::Host;
 use crate::load;
 use crate::names::{Kind, Subject, quote_name, quote_text};
 use crate::objects;
@@ -18,7 +18,6 @@ use crate::rows::RowReader;
 use crate::server::Server;
 use crate::session::Session;
 use crate::target::Targets;
-use crate::wire::Stream;
 
 /// A coordinator or a worker of a restore.
 #[derive(Debug)]
@@ -225,7 +224,7 @@ impl<H: Host> Restoring<H> {
         let quoted = target.quoted();
         let rows = load::load(&self.host, &mut self.session, &part.id, &quoted, &mut reader)?;
         self.host.progress(&part.id, 0, rows);
-        if self.host.entries()?.iter().any(|path| path == "triggers.jsonl") {
+        if self.host.entries("")?.iter().any(|path| path == "triggers.jsonl") {
             let triggers = definition::read(&self.host, "triggers.jsonl")?;
             let is_copy = archived.table != target.table;
             let suffix = if is_copy { format!("_{}", target.table) } else { String::new() };

@@ -21,11 +21,11 @@ use std::io::{BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::host::Output;
 use crate::limits::{HEADER_BYTES_MAX, TRANSFER_BYTES};
 use crate::wire::frames::{Frames, Marks, Message};
 use crate::wire::value::{CellScanner, count_cells};
 use lockgate_plugin::Hasher;
+use lockgate_plugin::host::Output;
 
 const MAGIC: &[u8; 8] = b"LGROWS1\n";
 const MARK_ROW: u8 = 0;

@@ -1,10 +1,11 @@
 //! What a database holds beside tables: its options, sequences and routines; its views and events.
 
+use lockgate_plugin::host::Stream;
+
 use crate::definition::{Definition, Setting};
 use crate::error::Error;
 use crate::names::{qualified, quote_name, quote_text};
 use crate::session::Session;
-use crate::wire::Stream;
 use crate::wire::text::Row;
 
 /// Reads options, and those sequences, routines and columns of views whose name is taken.

@@ -1,17 +1,16 @@
 //! One authenticated connection with settings under which the same data always looks the same.
 
+use lockgate_plugin::host::{Account, Host, Stream};
 use lockgate_plugin::net::Encryption;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::host::Host;
 use crate::server::{Product, Server};
 use crate::wire::command::{self, Answer, Done};
 use crate::wire::frames::Message;
 use crate::wire::handshake;
 use crate::wire::packet::Packets;
 use crate::wire::text::{Row, read_rows};
-use crate::wire::{Authenticator, Stream};
 
 /// The server and the account, as `plugin.toml` asks for them.
 const ENDPOINT: &str = "server";
@@ -44,7 +43,7 @@ impl<S: Stream> Session<S> {
     fn start(
         stream: S,
         encryption: Encryption,
-        account: &dyn Authenticator,
+        account: &dyn Account,
         allow_untested: bool,
     ) -> Result<Self, Error> {
         let mut packets = Packets::new(stream);

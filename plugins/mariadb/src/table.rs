@@ -1,15 +1,14 @@
 //! One table: its definition, its triggers and its rows.
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Entry, Summary};
 
 use crate::definition::{self, Definition, Setting};
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::CANCEL_CHECK_BYTES;
 use crate::names::{qualified, quote_name, quote_text};
 use crate::rows::{Column, Form, Header, RowWriter, Tally};
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// What a table looks like.
 #[derive(Debug)]

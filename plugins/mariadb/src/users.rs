@@ -1,11 +1,12 @@
 //! Accounts, roles and grants.
 
+use lockgate_plugin::host::Stream;
+
 use crate::definition::Definition;
 use crate::error::Error;
 use crate::names::quote_text;
 use crate::server::Product;
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// Accounts that the server makes and manages itself.
 const SYSTEM_ACCOUNTS: [&str; 4] =

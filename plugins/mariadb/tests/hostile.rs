@@ -3,117 +3,25 @@
 
 mod native;
 
-use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, ensure};
-use lockgate_plugin::net::Encryption;
-use lockgate_plugin::{Backup, BackupRequest, Entry, Error as Told, Failure, Outcome, Restore};
+use lockgate_plugin::native::{Tapes, Taping};
+use lockgate_plugin::{Backup, BackupRequest, Error as Told, Failure, Outcome, Restore};
 use lockgate_plugin_mariadb::backup::Saving;
 use lockgate_plugin_mariadb::config::Config;
-use lockgate_plugin_mariadb::error::Error;
 use lockgate_plugin_mariadb::health;
-use lockgate_plugin_mariadb::host::{Host, Output};
 use lockgate_plugin_mariadb::restore::Restoring;
-use lockgate_plugin_mariadb::wire::Stream;
 use lockgate_servers::MariaDb;
-use native::{Native, Password, Plain};
+use native::{Native, Password};
 
-/// What the server said on each connection, in the order in which they were made.
-type Tapes = Vec<Vec<u8>>;
-
-#[derive(Clone, Debug, Default)]
-struct Taped {
-    native: Native,
-    tapes: Arc<Mutex<Tapes>>,
-    /// Play instead of record: how many connections were made.
-    playing: Option<Arc<Mutex<usize>>>,
-}
-
-#[derive(Debug)]
-enum Tape {
-    Recorded { stream: Plain, index: usize, tapes: Arc<Mutex<Tapes>> },
-    Played(std::io::Cursor<Vec<u8>>),
-}
-
-impl Read for Tape {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Recorded { stream, index, tapes } => {
-                let count = stream.read(into)?;
-                tapes.lock().unwrap()[*index].extend_from_slice(&into[..count]);
-                Ok(count)
-            }
-            Self::Played(tape) => tape.read(into),
-        }
-    }
-}
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Recorded { stream, .. } => stream.write(bytes),
-            Self::Played(_) => Ok(bytes.len()),
-        }
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Tape {
-    fn start_tls(&mut self) -> Result<(), Error> {
-        Err(Told::unsupported("these tests do no TLS").into())
-    }
-    fn is_encrypted(&self) -> bool {
-        false
-    }
-}
-
-impl Host for Taped {
-    type Stream = Tape;
-    type Account = Password;
-
-    fn encryption(&self, endpoint: &str) -> lockgate_plugin::Result<Encryption> {
-        self.native.encryption(endpoint)
-    }
-    fn connect(&self, endpoint: &str) -> lockgate_plugin::Result<Tape> {
-        let mut tapes = self.tapes.lock().unwrap();
-        if let Some(count) = &self.playing {
-            let mut count = count.lock().unwrap();
-            *count += 1;
-            let tape = tapes.get(*count - 1).cloned();
-            let tape = tape.ok_or_else(|| Told::unreachable("nobody there"))?;
-            return Ok(Tape::Played(std::io::Cursor::new(tape)));
-        }
-        tapes.push(Vec::new());
-        let (index, tapes) = (tapes.len() - 1, self.tapes.clone());
-        Ok(Tape::Recorded { stream: self.native.connect(endpoint)?, index, tapes })
-    }
-    fn account(&self, credential: &str) -> lockgate_plugin::Result<Password> {
-        self.native.account(credential)
-    }
-    fn create(&self, entry: &Entry) -> lockgate_plugin::Result<Box<dyn Output>> {
-        self.native.create(entry)
-    }
-    fn entries(&self) -> lockgate_plugin::Result<Vec<String>> {
-        self.native.entries()
-    }
-    fn open(&self, path: &str) -> lockgate_plugin::Result<Box<dyn BufRead>> {
-        self.native.open(path)
-    }
-    fn go_on(&self) -> lockgate_plugin::Result<()> {
-        Ok(())
-    }
-    fn progress(&self, _part: &str, _bytes: u64, _items: u64) {}
-}
-
-fn playing(tapes: Tapes) -> Taped {
-    Taped { tapes: Arc::new(Mutex::new(tapes)), playing: Some(Arc::default()), ..Taped::default() }
+fn playing(tapes: Tapes) -> Native {
+    let account = Some(Password::default());
+    Native { account, taping: Taping::play(tapes), ..Native::default() }
 }
 
 /// A look, a backup and a restore of everything in one go.
-fn everything(host: &Taped) -> lockgate_plugin::Result<()> {
+fn everything(host: &Native) -> lockgate_plugin::Result<()> {
     let config = Config { include: vec!["d".into(), "d2".into()], ..Config::default() };
     health::check(host, &config)?;
     let request = BackupRequest::default();
@@ -123,7 +31,7 @@ fn everything(host: &Taped) -> lockgate_plugin::Result<()> {
     let mut archived = Vec::new();
     for part in &plan.parts {
         worker.export(part.clone())?;
-        archived.push(std::mem::take(&mut *host.native.entries.lock().unwrap()));
+        archived.push(host.take_entries());
     }
     coordinator.end(Outcome::Completed)?;
     let request = lockgate_plugin::RestoreRequest {
@@ -137,7 +45,7 @@ fn everything(host: &Taped) -> lockgate_plugin::Result<()> {
     for part in stages.iter().flatten() {
         let position = plan.parts.iter().position(|planned| planned.id == part.id);
         let entries = position.and_then(|position| archived.get(position));
-        *host.native.entries.lock().unwrap() = entries.cloned().unwrap_or_default();
+        *host.entries.lock().unwrap() = entries.cloned().unwrap_or_default();
         worker.import(part.clone())?;
         worker.fingerprint(part.clone())?;
     }
@@ -154,15 +62,10 @@ fn record() -> Result<Tapes> {
          CREATE VIEW v AS SELECT id FROM t; CREATE SEQUENCE s; CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER r
            BEFORE INSERT ON t FOR EACH ROW SET @a = 1;",
     )?;
-    let native = Native {
-        address: format!("{}:{}", server.host, server.port),
-        user: "keeper".to_owned(),
-        password: "p".to_owned(),
-        ..Native::default()
-    };
-    let host = Taped { native, ..Taped::default() };
-    everything(&host)?;
-    let tapes = host.tapes.lock().unwrap().clone();
+    let tapes = Arc::new(Mutex::new(Tapes::new()));
+    let taping = Taping::Record(tapes.clone());
+    everything(&Native { taping, ..native::at(&server, "keeper", "p") })?;
+    let tapes = tapes.lock().unwrap().clone();
     Ok(tapes)
 }
 

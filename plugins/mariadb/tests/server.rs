@@ -3,12 +3,14 @@
 mod native;
 
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use lockgate_plugin::Failure;
+use lockgate_plugin::native::Archive;
 use lockgate_plugin_mariadb::config::{Config, Lock};
 use lockgate_servers::MariaDb;
-use native::{Archive, Native};
+use native::{Native, Run};
 
 const PASSWORD: &str = "p4ss";
 
@@ -26,12 +28,7 @@ fn server() -> &'static MariaDb {
 }
 
 fn native(server: &MariaDb) -> Native {
-    Native {
-        address: format!("{}:{}", server.host, server.port),
-        user: "keeper".to_owned(),
-        password: PASSWORD.to_owned(),
-        ..Native::default()
-    }
+    native::at(server, "keeper", PASSWORD)
 }
 
 fn config(database: &str) -> Config {
@@ -74,7 +71,7 @@ fn every_type_comes_back_by_file_and_by_insert() -> Result<()> {
     for (copy, local_infile) in [("kinds_file", "ON"), ("kinds_insert", "OFF")] {
         server.sql(&format!("SET GLOBAL local_infile = {local_infile}"))?;
         let restored =
-            archive.restore(&plain, &config(copy), &rename(&archive, &[("kinds", copy)]));
+            plain.restore(&archive, &config(copy), &rename(&archive, &[("kinds", copy)]));
         server.sql("SET GLOBAL local_infile = ON")?;
         restored.context(copy)?;
         ensure!(dump("kinds", &TABLES)? == dump(copy, &TABLES)?, "{copy} differs");
@@ -146,7 +143,7 @@ fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<
     }
     let renamed = rename(&archive, &[("things", "others")]);
     // The configuration names the database as it was saved; what is compared is what it became.
-    archive.restore(&native(server()), &config("things"), &renamed)?;
+    native(server()).restore(&archive, &config("things"), &renamed)?;
     let (saved, restored) = (describe_objects("things")?, describe_objects("others")?);
     ensure!(saved == restored, "saved:\n{saved}\nrestored:\n{restored}");
     let options = server().sql(
@@ -155,12 +152,12 @@ fn views_triggers_routines_events_sequences_and_odd_names_come_back() -> Result<
     )?;
     ensure!(options.trim() == "utf8mb4_german2_ci\tof the shop", "{options}");
     // Again, over what is there.
-    let refused = archive.restore(&native(server()), &config("things"), &renamed);
+    let refused = native(server()).restore(&archive, &config("things"), &renamed);
     let failure = refused.unwrap_err().to_string();
     ensure!(failure.contains("overwrite"), "{failure}");
     let mut again = renamed;
     again.overwrite = true;
-    archive.restore(&native(server()), &config("things"), &again)?;
+    native(server()).restore(&archive, &config("things"), &again)?;
     let overwritten = describe_objects("others")?;
     ensure!(saved == overwritten, "saved:\n{saved}\noverwritten:\n{overwritten}");
     Ok(())
@@ -176,7 +173,7 @@ fn one_table_comes_back_beside_the_old_one_with_its_triggers() -> Result<()> {
     let archive = backup("single")?;
     let mut request = archive.request(|id| id == "single/t");
     request.rename = vec![("single.t".to_owned(), "t_before".to_owned())];
-    archive.restore(&native(server()), &config("single"), &request)?;
+    native(server()).restore(&archive, &config("single"), &request)?;
     let seen = server().sql(
         "SELECT * FROM single.t_before; SELECT TRIGGER_NAME FROM information_schema.TRIGGERS
           WHERE EVENT_OBJECT_TABLE = 't_before';
@@ -184,7 +181,7 @@ fn one_table_comes_back_beside_the_old_one_with_its_triggers() -> Result<()> {
     )?;
     ensure!(seen == "1\t1\ntrg_t_before\nt\nt_before\n", "{seen}");
     request.rename = vec![("single.none".to_owned(), "x".to_owned())];
-    let refused = archive.restore(&native(server()), &config("single"), &request);
+    let refused = native(server()).restore(&archive, &config("single"), &request);
     ensure!(refused.unwrap_err().to_string().contains("single.none"));
     Ok(())
 }
@@ -214,7 +211,7 @@ fn accounts_and_roles_come_back_on_another_server() -> Result<()> {
     ensure!(archive.parts.keys().collect::<Vec<_>>() == ["_users"], "{:?}", archive.parts.keys());
     let mut request = archive.request(|_| true);
     request.overwrite = true;
-    archive.restore(&native(&other), &config, &request)?;
+    native(&other).restore(&archive, &config, &request)?;
     let look = r"SHOW CREATE USER 'o''brien'@'10.%'; SHOW GRANTS FOR 'o''brien'@'10.%'; SHOW GRANTS FOR reader;
       SHOW GRANTS FOR `odd role`;
                  SHOW GRANTS FOR 'plain'@'localhost'; SHOW GRANTS FOR 'back\\slash'@'localhost'";
@@ -228,11 +225,11 @@ fn accounts_and_roles_come_back_on_another_server() -> Result<()> {
     other.sql("REVOKE INSERT ON d.t FROM 'plain'@'localhost'")?;
     request.overwrite = false;
     ensure!(
-        archive.restore(&native(&other), &config, &request).is_err(),
+        native(&other).restore(&archive, &config, &request).is_err(),
         "the fingerprint should differ"
     );
     request.overwrite = true;
-    archive.restore(&native(&other), &config, &request)?;
+    native(&other).restore(&archive, &config, &request)?;
     ensure!(lines(&one)? == lines(&other)?);
     Ok(())
 }
@@ -269,8 +266,8 @@ fn transfers_during_the_backup_keep_the_sum() -> Result<()> {
         };
         backed_up = native(server()).backup(&config("bank"), pause).and_then(|archive| {
             let copy = format!("bank_{round}");
-            archive.restore(
-                &native(server()),
+            native(server()).restore(
+                &archive,
                 &config(&copy),
                 &rename(&archive, &[("bank", &copy)]),
             )?;
@@ -310,8 +307,8 @@ fn rows_larger_than_a_packet_come_back() -> Result<()> {
           VALUES ({id}, REPEAT(0x5c0a0900, {size} DIV 4), NULL), ({id} + 10, LEFT(REPEAT('abc\\n', 12000000), {size}), 'x')"))?;
     }
     let archive = backup("large")?;
-    archive.restore(
-        &native(server()),
+    native(server()).restore(
+        &archive,
         &config("large2"),
         &rename(&archive, &[("large", "large2")]),
     )?;
@@ -324,7 +321,7 @@ fn rows_larger_than_a_packet_come_back() -> Result<()> {
 
 #[test]
 fn a_wrong_password_is_refused_in_one_line() -> Result<()> {
-    let wrong = Native { password: "wrong".to_owned(), ..native(server()) };
+    let wrong = native::at(server(), "keeper", "wrong");
     let refused = wrong.backup(&Config::default(), || Ok(())).map(drop).unwrap_err();
     let error = refused.downcast_ref::<lockgate_plugin::Error>().context("another error")?;
     ensure!(matches!(error.failure(), Failure::Auth(_)), "{error:?}");
@@ -343,11 +340,7 @@ fn an_account_without_reload_locks_tables_and_says_so() -> Result<()> {
          CREATE USER 'clerk'@'%' IDENTIFIED BY 'c'; GRANT SELECT, LOCK TABLES, SHOW VIEW, TRIGGER ON *.* TO 'clerk'@'%';
          CREATE USER 'guest'@'%' IDENTIFIED BY 'g'; GRANT SELECT ON *.* TO 'guest'@'%';",
     )?;
-    let as_user = |user: &str, password: &str| Native {
-        user: user.to_owned(),
-        password: password.to_owned(),
-        ..native(server())
-    };
+    let as_user = |user: &str, password: &str| native::at(server(), user, password);
     let archive = as_user("clerk", "c").backup(&config("small"), || Ok(()))?;
     let lock = archive.plan.attributes.iter().find(|found| found.key == "lock");
     ensure!(lock.is_some_and(|lock| lock.value == "read locks on the tables"), "{lock:?}");
@@ -427,8 +420,8 @@ fn a_failed_import_leaves_no_half_table() -> Result<()> {
     let (_, _, entries) = archive.parts.get_mut("half/t").context("no part")?;
     let rows = entries.get_mut("rows").context("no rows")?;
     rows.truncate(rows.len() - 1000);
-    let failure = archive
-        .restore(&native(server()), &config("half2"), &rename(&archive, &[("half", "half2")]))
+    let failure = native(server())
+        .restore(&archive, &config("half2"), &rename(&archive, &[("half", "half2")]))
         .unwrap_err();
     let error = failure.downcast_ref::<lockgate_plugin::Error>().map(ToString::to_string);
     let error = error.unwrap_or_else(|| format!("{failure:#}"));
@@ -436,7 +429,7 @@ fn a_failed_import_leaves_no_half_table() -> Result<()> {
     ensure!(server().sql("SHOW TABLES FROM half2")?.is_empty(), "a half table was left");
 
     let cancelled = native(server());
-    *cancelled.is_cancelled.lock().unwrap() = true;
+    cancelled.is_cancelled.store(true, Ordering::Relaxed);
     let stopped = cancelled.backup(&config("half"), || Ok(())).map(drop).unwrap_err();
     let error = stopped.downcast_ref::<lockgate_plugin::Error>().context("another error")?;
     ensure!(*error.failure() == Failure::Cancelled, "{error:?}");
@@ -457,7 +450,7 @@ fn a_look_at_the_server_tells_what_is_wrong() -> Result<()> {
     ensure!(codes(native(&server))? == ["reachable"]);
     server.sql("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1")?;
     ensure!(codes(native(&server))? == ["reachable", "replication-lag"]);
-    let clerk = Native { user: "clerk".to_owned(), password: "c".to_owned(), ..native(&server) };
+    let clerk = native::at(&server, "clerk", "c");
     ensure!(
         codes(clerk)?
             == [

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Error as Told, Filter, Finding, Outcome, Part, Result,
     Severity, Summary,
@@ -12,7 +13,6 @@ use crate::catalog::{self, Catalog, Definition, Stage, Table};
 use crate::config::Config;
 use crate::database;
 use crate::error::Error;
-use crate::host::Host;
 use crate::large;
 use crate::limits::{DATABASES_MAX, LOCKS_AT_ONCE};
 use crate::names::{Kind, Subject};
@@ -20,7 +20,6 @@ use crate::roles;
 use crate::session::Session;
 use crate::sql::{qualified, quote_text};
 use crate::table::{self, Source};
-use crate::wire::Stream;
 
 /// Most names that one finding tells.
 const NAMED_MAX: usize = 20;

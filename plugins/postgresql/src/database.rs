@@ -1,11 +1,12 @@
 //! The databases of a server, and what belongs to a database as a whole.
 
+use lockgate_plugin::host::Stream;
+
 use crate::config::Config;
 use crate::error::Error;
 use crate::roles::set;
 use crate::session::Session;
 use crate::sql::{quote_name, quote_text};
-use crate::wire::Stream;
 
 /// The names of the databases that the configuration takes.
 ///

@@ -1,15 +1,14 @@
 //! A look at the live server that changes nothing.
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Finding, Severity};
 
 use crate::config::Config;
 use crate::database;
 use crate::error::Error;
-use crate::host::Host;
 use crate::roles;
 use crate::server::TESTED;
 use crate::session::Session;
-use crate::wire::Stream;
 
 /// Questions whose answer, when there is one, is a finding: code, severity, statement that gives a text or NULL.
 const QUESTIONS: [(&str, Severity, &str); 9] = [

@@ -3,17 +3,16 @@
 
 use std::io::{BufRead, Write};
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Entry, Error as Told, Finding, Part, Severity, Summary};
 
 use crate::catalog::grants::{self, Access, Privilege};
 use crate::copy::Format;
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::RANGES_BYTES_MAX;
 use crate::session::Session;
 use crate::sql::quote_text;
 use crate::table;
-use crate::wire::Stream;
 
 /// Attribute of the part: the numbers of its objects, as `1-5,9-9`.
 const RANGES: &str = "objects";

@@ -10,7 +10,6 @@ pub mod backup;
 pub mod config;
 pub mod error;
 pub mod health;
-pub mod host;
 pub mod limits;
 pub mod restore;
 pub mod session;
@@ -28,10 +27,10 @@ mod sql;
 mod table;
 mod target;
 
+use lockgate_plugin::host::Granted;
 use lockgate_plugin::{Descriptor, Finding, Plugin, Result};
 
 use crate::config::Config;
-use crate::host::Granted;
 
 /// The plugin.
 #[derive(Debug)]

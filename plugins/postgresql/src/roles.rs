@@ -1,12 +1,12 @@
 //! Roles with their passwords' hashes, memberships and settings: for all databases of a server.
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::{Finding, Severity};
 
 use crate::catalog::{Definition, Stage};
 use crate::error::Error;
 use crate::session::Session;
 use crate::sql::{quote_name, quote_text};
-use crate::wire::Stream;
 
 /// Settings whose values are lists that the server keeps as it reads them: <https://www.postgresql.org/docs/15/config-setting.html>.
 const LISTS: [&str; 6] = [

@@ -1,13 +1,12 @@
 //! One authenticated connection to one database, with settings under which the same data always looks the same.
 
 use lockgate_plugin::Error as Told;
+use lockgate_plugin::host::{Host, Stream};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::RESULT_BYTES_MAX;
 use crate::server::Server;
-use crate::wire::Stream;
 use crate::wire::message::Messages;
 use crate::wire::row::Row;
 use crate::wire::startup;

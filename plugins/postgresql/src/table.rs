@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use lockgate_plugin::host::{Host, Output, Stream};
 use lockgate_plugin::{Entry, Error as Told, Summary};
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +11,10 @@ use crate::catalog::definition;
 use crate::config::Order;
 use crate::copy::{Format, Tally};
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::{CANCEL_CHECK_BYTES, TRANSFER_BYTES};
 use crate::names::Subject;
 use crate::session::Session;
 use crate::sql::{quote_name, quote_text};
-use crate::wire::Stream;
 
 /// Entry of a table's definitions.
 pub const DEFINITIONS: &str = "table.jsonl";
@@ -159,7 +158,7 @@ pub fn copy_out<H: Host>(
     part: &str,
     statement: &str,
     format: Format,
-    mut output: Option<&mut dyn crate::host::Output>,
+    mut output: Option<&mut dyn Output>,
 ) -> Result<Tally, Error> {
     let mut tally = Tally::new(format);
     let (mut bytes, mut looked_at) = (0_u64, 0);
@@ -207,7 +206,7 @@ pub fn load<H: Host>(
     part: &str,
     table: &Subject,
 ) -> Result<u64, Error> {
-    if !host.entries()?.iter().any(|path| path == COLUMNS) {
+    if !host.entries("")?.iter().any(|path| path == COLUMNS) {
         return Ok(0);
     }
     let mut json = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Error, Finding, Outcome, Part, Result, Severity, Summary,
 };
@@ -11,7 +12,6 @@ use crate::client::Client;
 use crate::cluster::Topology;
 use crate::config::{Config, Method, PREFIXES};
 use crate::database::{Origin, Others, pass_over, take_all};
-use crate::host::Host;
 use crate::keys::KeyWriter;
 use crate::part::{METHOD, SERVER, Subject};
 use crate::scan::Walk;

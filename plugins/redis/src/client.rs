@@ -1,11 +1,15 @@
 //! A connection to one server: authentication, commands and answers.
 
-use lockgate_plugin::{Context, Error, Result};
+use lockgate_plugin::host::{Account, Host};
+use lockgate_plugin::{Context, Error, Failure, Result};
 
-use crate::host::Host;
 use crate::resp::{Reply, read_reply, write_command};
 use crate::server::Server;
 
+/// The one endpoint in `plugin.toml`.
+const ENDPOINT: &str = "server";
+/// The one credential in `plugin.toml`.
+const CREDENTIAL: &str = "account";
 /// Begins the name that connections of this plugin have at the server.
 const NAME: &str = "lockgate";
 
@@ -25,13 +29,13 @@ impl<S: std::io::BufRead + std::io::Write> Client<S> {
     /// When nobody answers or the server refuses the account.
     pub fn open<H: Host<Stream = S>>(host: &H, address: &Address) -> Result<Self> {
         let stream = match address {
-            None => host.connect()?,
-            Some((name, port)) => host.connect_member(name, *port).with_context(|| {
+            None => host.connect(ENDPOINT)?,
+            Some((name, port)) => host.connect_member(ENDPOINT, name, *port).with_context(|| {
                 format!("connecting to {name}:{port}, a master of the cluster (endpoints.server.members must allow it)")
             })?,
         };
         let mut client = Self { stream };
-        if let Some((user, password)) = host.account()? {
+        if let Some((user, password)) = account(host)? {
             client.authenticate(&user, &password)?;
         }
         // Only for people who look at the server's list of clients.
@@ -128,4 +132,20 @@ impl<S: std::io::BufRead + std::io::Write> Client<S> {
         let size = self.call(&[b"DBSIZE"])?.integer()?;
         u64::try_from(size).map_err(|_| Error::corrupt("DBSIZE is negative"))
     }
+}
+
+/// User name and password; none when no credential is granted.
+fn account<H: Host>(host: &H) -> Result<Option<(String, Vec<u8>)>> {
+    let account = match host.account(CREDENTIAL) {
+        Ok(account) => account,
+        Err(error) if matches!(error.failure(), Failure::Denied(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let secret = host.reveal(&account).map_err(|error| match error.failure() {
+        Failure::Denied(reason) => Error::denied(format!(
+            "{reason}; Redis takes the password itself: set reveal = true in credentials.account"
+        )),
+        _ => error,
+    })?;
+    Ok(Some((account.principal(), secret)))
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{SLOTS, slot};
 use crate::client::{Address, Client};
 use crate::error::protocol;
-use crate::host::Host;
 use crate::limits::MASTERS_MAX;
 use crate::resp::Reply;
 

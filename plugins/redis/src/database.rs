@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Error, Result};
 
 use crate::config::Scope;
-use crate::host::Host;
 use crate::keys::{KeyWriter, Tally};
 use crate::limits::TURN_BYTES;
 use crate::rdb::snapshot::skip_value;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Entry, Error, Fingerprint, Result, printable};
 
 use crate::client::Client;
 use crate::error::protocol;
-use crate::host::Host;
 use crate::limits::{LIBRARIES_BYTES_MAX, LIBRARY_BYTES_MAX};
 use crate::resp::Reply;
 

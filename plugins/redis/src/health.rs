@@ -1,11 +1,11 @@
 //! A look at the live server that changes nothing.
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Finding, Result, Severity};
 
 use crate::client::Client;
 use crate::cluster::Topology;
 use crate::config::{Config, Method};
-use crate::host::Host;
 use crate::server::{Server, TESTED};
 use crate::sync;
 

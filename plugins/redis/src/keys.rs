@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use lockgate_plugin::host::{Host, Output};
 use lockgate_plugin::{Entry, Result, printable};
 
 use crate::archive::{
@@ -9,7 +10,6 @@ use crate::archive::{
     write_keys_head,
 };
 use crate::hash::Hasher;
-use crate::host::{Host, Output};
 use crate::limits::INLINE_BYTES_MAX;
 use crate::rdb::snapshot::{Access, Head, skip_value};
 use crate::rdb::value::kinds;

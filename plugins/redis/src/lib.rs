@@ -16,7 +16,6 @@ pub mod database;
 pub mod error;
 pub mod hash;
 pub mod health;
-pub mod host;
 pub mod keys;
 pub mod limits;
 pub mod load;
@@ -32,10 +31,10 @@ mod live;
 mod part;
 mod users;
 
+use lockgate_plugin::host::Granted;
 use lockgate_plugin::{Descriptor, Finding, Plugin, Result};
 
 use crate::config::Config;
-use crate::host::Granted;
 
 /// The plugin.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use lockgate_plugin::Result;
+use lockgate_plugin::host::Host;
 
 use crate::client::Client;
 use crate::cluster::Topology;
 use crate::config::{Config, Method, Scope};
 use crate::database::{Origin, Others, pass_over, take_all};
-use crate::host::Host;
 use crate::keys::{KeyWriter, Tally};
 use crate::scan::Walk;
 use crate::sync;

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, Read, Write};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Error, Result, printable};
 
 use crate::archive::{ACCESS, KEYS, KeyReader, Record, large_path, open_access, read_access};
 use crate::checksum::crc64;
 use crate::client::Client;
 use crate::cluster::{Routes, Topology};
-use crate::host::Host;
 use crate::limits::{BATCH_BYTES, BATCH_COMMANDS, PIECE_BYTES, RESTORE_BYTES_MAX, TURN_BYTES};
 use crate::rdb::snapshot::Access;
 use crate::rdb::value::kinds;

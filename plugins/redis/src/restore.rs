@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{
     Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
 };
@@ -9,7 +10,6 @@ use lockgate_plugin::{
 use crate::client::Client;
 use crate::cluster::Topology;
 use crate::config::{Config, PREFIXES, Scope};
-use crate::host::Host;
 use crate::part::{METHOD, SERVER, Subject, targets};
 use crate::users::{DEFAULT, Users};
 use crate::{functions, live, load, users};

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Context, Result, printable};
 
 use crate::client::Client;
 use crate::config::Scope;
 use crate::error::{malformed, protocol};
 use crate::hash::Hasher;
-use crate::host::Host;
 use crate::keys::KeyWriter;
 use crate::limits::SCAN_KEYS;
 use crate::rdb::Input;

@@ -5,12 +5,12 @@
 
 use std::io::{BufRead, Read, Write};
 
-use lockgate_plugin::{Context, Error, Result, printable};
+use lockgate_plugin::host::Host;
+use lockgate_plugin::{Context, Result, printable};
 
 use crate::client::{Address, Client};
 use crate::config::Transfer;
 use crate::error::{protocol, told};
-use crate::host::Host;
 use crate::rdb::Snapshot;
 use crate::resp::{Reply, read_line, write_command};
 use crate::server::Product;

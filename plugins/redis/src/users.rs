@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Entry, Error, Fingerprint, Part, Result};
 
 use crate::client::Client;
 use crate::error::protocol;
-use crate::host::Host;
 use crate::limits::USERS_BYTES_MAX;
 
 /// The entry.

@@ -13,8 +13,11 @@ pub mod archive;
 pub mod bindings;
 pub mod filter;
 pub mod glob;
+pub mod host;
 pub mod http;
 pub mod job;
+#[cfg(not(target_family = "wasm"))]
+pub mod native;
 pub mod net;
 pub mod path;
 

@@ -1,10 +1,10 @@
 //! Commands and the messages that end them: <https://mariadb.com/kb/en/com_query/>.
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::printable;
 
 use crate::error::{Error, ServerError};
 use crate::limits::COLUMNS_MAX;
-use crate::wire::Stream;
 use crate::wire::packet::Packets;
 use crate::wire::value::Cursor;
 

@@ -1,5 +1,6 @@
 //! From a fresh connection to an authenticated session: <https://mariadb.com/kb/en/connection/>.
 
+use lockgate_plugin::host::{Account, Stream};
 use lockgate_plugin::net::Encryption;
 use lockgate_plugin::{Error as Told, printable};
 
@@ -8,7 +9,6 @@ use crate::limits::AUTHENTICATION_ROUNDS_MAX;
 use crate::wire::command::error_packet;
 use crate::wire::packet::Packets;
 use crate::wire::value::{Cursor, put_length};
-use crate::wire::{Authenticator, Stream};
 
 // Capabilities: <https://mariadb.com/kb/en/connection/#capabilities>.
 const LONG_PASSWORD: u64 = 1;
@@ -85,7 +85,7 @@ impl Greeting {
 pub fn connect<S: Stream>(
     packets: &mut Packets<S>,
     encryption: Encryption,
-    account: &dyn Authenticator,
+    account: &dyn Account,
 ) -> Result<Greeting, Error> {
     let greeting = Greeting::parse(packets.receive()?)?;
     let mut wanted = LONG_PASSWORD
@@ -140,7 +140,7 @@ fn opening(capabilities: u64) -> Vec<u8> {
 
 fn authenticate<S: Stream>(
     packets: &mut Packets<S>,
-    account: &dyn Authenticator,
+    account: &dyn Account,
     scheme: &str,
 ) -> Result<(), Error> {
     let mut scheme = scheme.to_owned();
@@ -167,7 +167,7 @@ fn authenticate<S: Stream>(
 }
 
 fn answer<S: Stream>(
-    account: &dyn Authenticator,
+    account: &dyn Account,
     scheme: &str,
     challenge: &[u8],
     packets: &Packets<S>,
@@ -186,14 +186,24 @@ fn answer<S: Stream>(
     // A NUL may follow.
     let challenge = challenge.get(..bytes);
     let challenge = challenge.ok_or(Error::Protocol("the server's challenge is too short"))?;
-    account.respond(scheme, challenge, packets.is_encrypted())
+    Ok(respond(account, scheme, challenge, packets.is_encrypted())?)
+}
+
+/// `is_encrypted` says whether the answer goes over TLS.
+fn respond(
+    account: &dyn Account,
+    scheme: &str,
+    challenge: &[u8],
+    is_encrypted: bool,
+) -> lockgate_plugin::Result<Vec<u8>> {
+    account.respond(scheme, challenge, &[("encrypted".to_owned(), vec![u8::from(is_encrypted)])])
 }
 
 /// The second half of `caching_sha2_password`:
 /// <https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html>.
 fn continue_sha2<S: Stream>(
     packets: &mut Packets<S>,
-    account: &dyn Authenticator,
+    account: &dyn Account,
     scheme: &str,
     data: &[u8],
 ) -> Result<(), Error> {
@@ -201,7 +211,7 @@ fn continue_sha2<S: Stream>(
         // The server knew the answer; its OK follows.
         ("caching_sha2_password", [3]) => Ok(()),
         ("caching_sha2_password", [4]) if packets.is_encrypted() => {
-            let password = account.respond("caching_sha2_password_full", &[], true)?;
+            let password = respond(account, "caching_sha2_password_full", &[], true)?;
             packets.send(&password)
         }
         ("caching_sha2_password", [4]) => Err(Told::auth(

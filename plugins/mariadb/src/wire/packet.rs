@@ -1,8 +1,9 @@
 //! Messages to and from the server, one command at a time. Source: <https://mariadb.com/kb/en/0-packet/>.
 
+use lockgate_plugin::host::Stream;
+
 use crate::error::Error;
 use crate::limits::{FRAME_BYTES_MAX, TRANSFER_BYTES};
-use crate::wire::Stream;
 use crate::wire::frames::{Frames, Marks, Message};
 
 /// Messages over a byte stream.
@@ -31,7 +32,7 @@ impl<S: Stream> Packets<S> {
         if self.frames.has_unread() {
             return Err(Error::Protocol("bytes arrived between the request for TLS and its start"));
         }
-        self.frames.source_mut().start_tls()
+        Ok(self.frames.source_mut().start_tls()?)
     }
 
     /// Starts a new command: the sequence begins again.
@@ -89,18 +90,26 @@ impl<S: Stream> Packets<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read, Write};
+    use std::collections::VecDeque;
+    use std::io::{self, BufRead, Read, Write};
 
     use super::*;
 
     /// Gives back what was written, so that sender and receiver can be tested against each other.
-    struct Echo(Vec<u8>, usize);
+    #[derive(Debug)]
+    struct Echo(VecDeque<u8>);
 
     impl Read for Echo {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let read = (&self.0[self.1..]).read(into)?;
-            self.1 += read;
-            Ok(read)
+            self.0.read(into)
+        }
+    }
+    impl BufRead for Echo {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.0.fill_buf()
+        }
+        fn consume(&mut self, count: usize) {
+            self.0.consume(count);
         }
     }
     impl Write for Echo {
@@ -112,7 +121,7 @@ mod tests {
         }
     }
     impl Stream for Echo {
-        fn start_tls(&mut self) -> Result<(), Error> {
+        fn start_tls(&mut self) -> lockgate_plugin::Result<()> {
             Ok(())
         }
         fn is_encrypted(&self) -> bool {
@@ -121,7 +130,7 @@ mod tests {
     }
 
     fn sent(message: &[u8]) -> Packets<Echo> {
-        let mut packets = Packets::new(Echo(Vec::new(), 0));
+        let mut packets = Packets::new(Echo(VecDeque::new()));
         packets.send(message).unwrap();
         packets.begin_command();
         packets
@@ -161,8 +170,8 @@ mod tests {
     #[test]
     fn frames_out_of_order_and_cut_off_are_errors() {
         for bytes in [&[1, 0, 0, 9, 0][..], &[1, 0, 0], &[5, 0, 0, 0, 1, 2], &[]] {
-            assert!(Packets::new(Echo(bytes.to_vec(), 0)).receive().is_err());
-            assert!(Packets::new(Echo(bytes.to_vec(), 0)).receive_piecewise().is_err());
+            assert!(Packets::new(Echo(bytes.to_vec().into())).receive().is_err());
+            assert!(Packets::new(Echo(bytes.to_vec().into())).receive_piecewise().is_err());
         }
     }
 }

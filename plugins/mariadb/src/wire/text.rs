@@ -1,10 +1,10 @@
 //! Small results, held in memory: <https://mariadb.com/kb/en/resultset-row/>.
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::printable;
 
 use crate::error::Error;
 use crate::limits::RESULT_BYTES_MAX;
-use crate::wire::Stream;
 use crate::wire::command::{error_packet, is_end};
 use crate::wire::packet::Packets;
 use crate::wire::value::Cursor;

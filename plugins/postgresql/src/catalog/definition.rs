@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read, Write};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{Entry, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::host::Host;
 use crate::limits::DEFINITIONS_BYTES_MAX;
 use crate::sql::{Kind as TokenKind, Token, tokens};
 

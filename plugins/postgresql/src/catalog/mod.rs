@@ -9,12 +9,12 @@ pub mod kinds;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lockgate_plugin::Filter;
+use lockgate_plugin::host::Stream;
 
 use crate::error::Error;
 use crate::limits::SEQUENCES_AT_ONCE;
 use crate::session::Session;
 use crate::sql::{qualified, quote_text};
-use crate::wire::Stream;
 use crate::wire::row::Row;
 
 pub use definition::{Definition, Stage};

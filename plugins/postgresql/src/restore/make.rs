@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Error as Told, Filter};
 
 use super::Restoring;
@@ -9,12 +10,10 @@ use super::plan::is_empty_schema;
 use crate::catalog::definition::sign;
 use crate::catalog::{Catalog, Definition, Stage};
 use crate::error::{Error, ServerError};
-use crate::host::Host;
 use crate::limits::DEFINITIONS_AT_ONCE;
 use crate::names::{Kind, Subject};
 use crate::session::Session;
 use crate::sql::quote_text;
-use crate::wire::Stream;
 
 /// Kinds that DROP knows by their address; the others go with what they are of.
 const DROPPED: [&str; 24] = [

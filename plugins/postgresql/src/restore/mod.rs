@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::Host;
 use lockgate_plugin::{
     Error as Told, Filter, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
 };
@@ -16,7 +17,6 @@ use crate::catalog::definition;
 use crate::catalog::{Catalog, Definition};
 use crate::config::Config;
 use crate::error::Error;
-use crate::host::Host;
 use crate::large;
 use crate::names::{Kind, Subject};
 use crate::rename::Renames;

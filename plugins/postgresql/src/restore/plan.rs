@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Error as Told, Part, Result as ToldResult, Step};
 
 use super::Restoring;
 use crate::database;
 use crate::error::Error;
-use crate::host::Host;
 use crate::large;
 use crate::names::{Kind, Subject};
 use crate::server::Server;
 use crate::session::Session;
 use crate::sql::{quote_name, quote_text};
-use crate::wire::Stream;
 
 /// What is in a database already.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lockgate_plugin::host::{Host, Stream};
 use lockgate_plugin::{Error as Told, Filter, Part};
 
 use super::Restoring;
@@ -9,12 +10,10 @@ use super::make::{dependents, make, make_missing};
 use crate::catalog::definition::{self, sign};
 use crate::catalog::{Catalog, Definition, Stage};
 use crate::error::Error;
-use crate::host::Host;
 use crate::names::{Kind, Subject};
 use crate::session::Session;
 use crate::sql::quote_text;
 use crate::table::{DEFINITIONS, load};
-use crate::wire::Stream;
 
 impl<H: Host> Restoring<H> {
     /// Makes a table, unless its database's definitions did, fills it, and makes what stands on the rows: all at once or not

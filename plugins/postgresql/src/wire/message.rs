@@ -3,11 +3,11 @@
 
 use std::io::ErrorKind;
 
+use lockgate_plugin::host::Stream;
 use lockgate_plugin::printable;
 
 use crate::error::{Error, ServerError};
 use crate::limits::{MESSAGE_BYTES_MAX, TRANSFER_BYTES};
-use crate::wire::Stream;
 
 /// Kind and length.
 const HEADER_BYTES: usize = 5;
@@ -54,7 +54,7 @@ impl<S: Stream> Messages<S> {
         let mut answer = [0];
         self.stream.read_exact(&mut answer)?;
         match answer {
-            [b'S'] => self.stream.start_tls(),
+            [b'S'] => Ok(self.stream.start_tls()?),
             [b'N'] => Err(lockgate_plugin::Error::unsupported(
                 "the server offers no TLS; set ssl = on there, or the endpoint's encryption to off",
             )
@@ -233,16 +233,25 @@ impl<S: Stream> Messages<S> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io::{self, Read, Write};
+    use std::io::{self, BufRead, Read, Write};
 
     use super::*;
 
     /// Says what it was given.
+    #[derive(Debug)]
     pub(crate) struct Said(pub(crate) io::Cursor<Vec<u8>>);
 
     impl Read for Said {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             self.0.read(into)
+        }
+    }
+    impl BufRead for Said {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.0.fill_buf()
+        }
+        fn consume(&mut self, count: usize) {
+            self.0.consume(count);
         }
     }
     impl Write for Said {
@@ -254,7 +263,7 @@ pub(crate) mod tests {
         }
     }
     impl Stream for Said {
-        fn start_tls(&mut self) -> Result<(), Error> {
+        fn start_tls(&mut self) -> lockgate_plugin::Result<()> {
             Ok(())
         }
         fn is_encrypted(&self) -> bool {

@@ -1,13 +1,13 @@
 //! From a fresh connection to a session: <https://www.postgresql.org/docs/15/protocol-flow.html#id-1.10.6.7.3> and, for
 //! SCRAM, <https://www.postgresql.org/docs/15/sasl-authentication.html>.
 
+use lockgate_plugin::host::{Account, Stream};
 use lockgate_plugin::net::Encryption;
 use lockgate_plugin::{Error as Told, printable};
 
 use crate::error::Error;
 use crate::limits::AUTHENTICATION_ROUNDS_MAX;
 use crate::wire::message::Messages;
-use crate::wire::{Authenticator, Stream};
 
 const PROTOCOL_3_0: u32 = 196_608;
 const SCRAM: &str = "SCRAM-SHA-256";
@@ -27,7 +27,7 @@ struct Scram {
 pub fn connect<S: Stream>(
     messages: &mut Messages<S>,
     encryption: Encryption,
-    account: &dyn Authenticator,
+    account: &dyn Account,
     database: &str,
 ) -> Result<String, Error> {
     if encryption == Encryption::Start {
@@ -71,10 +71,7 @@ pub fn connect<S: Stream>(
     }
 }
 
-fn authenticate<S: Stream>(
-    messages: &mut Messages<S>,
-    account: &dyn Authenticator,
-) -> Result<(), Error> {
+fn authenticate<S: Stream>(messages: &mut Messages<S>, account: &dyn Account) -> Result<(), Error> {
     let mut scram = Scram::default();
     for _ in 0..AUTHENTICATION_ROUNDS_MAX {
         if messages.receive()? != b'R' {
@@ -124,7 +121,7 @@ fn authenticate<S: Stream>(
 
 fn begin_scram<S: Stream>(
     messages: &mut Messages<S>,
-    account: &dyn Authenticator,
+    account: &dyn Account,
     offered: &[u8],
     scram: &mut Scram,
 ) -> Result<(), Error> {
@@ -158,7 +155,7 @@ mod tests {
 
     struct Answers;
 
-    impl Authenticator for Answers {
+    impl Account for Answers {
         fn principal(&self) -> String {
             "me".to_owned()
         }
@@ -167,7 +164,7 @@ mod tests {
             _scheme: &str,
             challenge: &[u8],
             _parameters: &[(String, Vec<u8>)],
-        ) -> Result<Vec<u8>, Error> {
+        ) -> lockgate_plugin::Result<Vec<u8>> {
             Ok(challenge.to_vec())
         }
     }

@@ -28,6 +28,19 @@ pub fn open(_name: &str) -> Result<Credential, Failure> {
     ACCOUNT.get().cloned().ok_or_else(|| Failure::Config("nobody signed in".to_owned()))
 }
 
+/// No measured plugin takes the secret itself.
+pub mod reveal {
+    use lockgate_plugin::Failure;
+
+    /// Nothing.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn reveal(_credential: &super::Credential) -> Result<Vec<u8>, Failure> {
+        Err(Failure::Unsupported("no secret is shown".to_owned()))
+    }
+}
+
 impl Credential {
     /// The user.
     #[must_use]

@@ -6,11 +6,14 @@
 pub mod archive;
 pub mod credentials;
 pub mod files;
+/// The plugins' seam to the host, over the modules of this crate.
+#[path = "../../../../../sdk/rust/src/host.rs"]
+pub mod host;
 pub mod job;
 pub mod net;
 
 pub use archive::{Entry, Extraction, enter};
-pub use credentials::sign_in;
+pub use credentials::{reveal as credentials_reveal, sign_in};
 pub use files::grant;
 pub use lockgate_plugin::*;
 pub use net::listen_at;

@@ -38,6 +38,14 @@ pub fn connect(_endpoint: &str) -> Result<Connection> {
     Ok(Connection { stream: BufReader::with_capacity(BUFFER_BYTES, stream), unsent: Vec::new() })
 }
 
+/// There is one server.
+///
+/// # Errors
+/// Always.
+pub fn connect_member(_endpoint: &str, _address: &str, _port: u16) -> Result<Connection> {
+    Err(Error::unsupported("one server is measured"))
+}
+
 /// A buffered connection that sends before it reads.
 #[derive(Debug)]
 pub struct Connection {
