@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::install::{Prerequisite, install, require};
 use crate::process::run;
+use crate::tools::cached;
 
 /// The language version that the programs need, as `go.mod` writes it.
 pub(crate) const LANGUAGE: &str = "1.25";
@@ -15,21 +16,13 @@ const TOOLCHAIN: &str = "1.25.5";
 
 /// A Go program that is new enough: the machine's own, or one of Go's own toolchains, which are Go modules too. Debian's
 /// Go is old, but can fetch and check modules.
-pub(crate) fn go(tools: &Path) -> Result<PathBuf> {
+pub(crate) fn go() -> Result<PathBuf> {
     install(&[Prerequisite::Go])?;
     let own = require("go", "golang-go")?;
     if is_new_enough(&own)? {
         return Ok(own);
     }
-    let folder = tools.join(format!("go-{TOOLCHAIN}"));
-    let program = folder.join("bin/go");
-    // One download serves all programs that are built at the same time.
-    let lock = fs::File::create(tools.join("go-lock"))?;
-    lock.lock().context("lock the folder of tools")?;
-    if !program.is_file() {
-        fetch(&own, tools, &folder).with_context(|| format!("fetch Go {TOOLCHAIN}"))?;
-    }
-    Ok(program)
+    Ok(cached(&format!("go-{TOOLCHAIN}"), |work| fetch(&own, work))?.join("bin/go"))
 }
 
 fn is_new_enough(go: &Path) -> Result<bool> {
@@ -42,20 +35,19 @@ fn is_new_enough(go: &Path) -> Result<bool> {
     Ok(minor.is_some_and(|minor| minor >= needed))
 }
 
-fn fetch(own: &Path, tools: &Path, folder: &Path) -> Result<()> {
+fn fetch(own: &Path, work: &Path) -> Result<PathBuf> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => bail!("install Go {LANGUAGE} or newer: no toolchain is known for {other}"),
     };
     eprintln!("fetching Go {TOOLCHAIN}, because the machine's own is older than {LANGUAGE}");
-    let work = tempfile::tempdir_in(tools)?;
-    fs::write(work.path().join("go.mod"), "module pin\n")?;
+    fs::write(work.join("go.mod"), "module pin\n")?;
     let module = format!("golang.org/toolchain@v0.0.1-go{TOOLCHAIN}.linux-{architecture}");
-    let modules = work.path().join("modules");
+    let modules = work.join("modules");
     let mut command = Command::new(own);
     command
-        .current_dir(work.path())
+        .current_dir(work)
         .env("GOMODCACHE", &modules)
         // Otherwise the modules could not be deleted.
         .env("GOFLAGS", "-mod=mod -modcacherw")
@@ -64,8 +56,7 @@ fn fetch(own: &Path, tools: &Path, folder: &Path) -> Result<()> {
     let unpacked = modules.join(&module);
     make_executable(&unpacked.join("bin"))?;
     make_executable(&unpacked.join("pkg/tool"))?;
-    fs::rename(&unpacked, folder)?;
-    Ok(())
+    Ok(unpacked)
 }
 
 /// Modules hold no modes.

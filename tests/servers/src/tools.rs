@@ -96,49 +96,54 @@ pub fn versitygw() -> Result<PathBuf> {
 
 impl Tool {
     fn path(&self) -> Result<PathBuf> {
-        let folder = tools_folder()?.join(format!("{}-{}", self.name, self.version));
-        let program = folder.join(self.name);
-        if program.is_file() {
-            return Ok(program);
-        }
-        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-        // One build serves all tests that ask for it at the same time.
-        let lock = fs::File::create(folder.join("lock"))?;
-        lock.lock().with_context(|| format!("lock {}", folder.display()))?;
-        if program.is_file() {
-            return Ok(program);
-        }
-        self.build(&folder).with_context(|| format!("build {} {}", self.name, self.version))?;
-        Ok(program)
+        let name = format!("{0}-{1}/{0}", self.name, self.version);
+        cached(&name, |work| self.build(work))
     }
 
     /// A throw-away module that requires the exact version: `go install …@version` would ask the module proxy for the list
     /// of versions first, which it does not have for every module. Go's check of sums stays on.
-    fn build(&self, folder: &Path) -> Result<()> {
-        let go = go::go(&tools_folder()?)?;
-        let work = tempfile::tempdir_in(folder)?;
+    fn build(&self, work: &Path) -> Result<PathBuf> {
+        let go = go::go()?;
         let module = format!(
             "module pin\n\ngo {}\n\nrequire {} {}\n",
             go::LANGUAGE,
             self.module,
             self.version
         );
-        fs::write(work.path().join("go.mod"), module)?;
-        let built = work.path().join(self.name);
+        fs::write(work.join("go.mod"), module)?;
+        let built = work.join(self.name);
         eprintln!("building {} {}, which takes some minutes", self.name, self.version);
         let mut command = Command::new(go);
         command
-            .current_dir(work.path())
+            .current_dir(work)
             .env("CGO_ENABLED", "0")
             .env("GOFLAGS", "-mod=mod -buildvcs=false")
             .args(["build", "-trimpath", "-o"])
             .arg(&built)
             .arg(self.package);
         run(&mut command).context("Go and its module proxy are needed")?;
-        // Renamed whole, so that a build that is stopped, or a second one at the same time, leaves nothing half done.
-        fs::rename(&built, folder.join(self.name))?;
-        Ok(())
+        Ok(built)
     }
+}
+
+/// The file or folder `name` in [`tools_folder`]. When it is not there, `make` makes it in the folder that it is given.
+pub(crate) fn cached(name: &str, make: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<PathBuf> {
+    let path = tools_folder()?.join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    let folder = path.parent().with_context(|| format!("{name:?} is in no folder"))?;
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    // One that is made serves all tests that ask for it at the same time.
+    let lock = fs::File::create(path.with_added_extension("lock"))?;
+    lock.lock().with_context(|| format!("lock {}", path.display()))?;
+    if !path.exists() {
+        let work = tempfile::tempdir_in(folder)?;
+        let made = make(work.path()).with_context(|| format!("make {}", path.display()))?;
+        // Renamed whole, so that what is stopped leaves nothing half done.
+        fs::rename(made, &path)?;
+    }
+    Ok(path)
 }
 
 /// Where tools that were built are kept: `tools` in `$LOCKGATE_CACHE`, or in `lockgate` in the user's cache folder.

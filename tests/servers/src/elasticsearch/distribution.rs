@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::install::{Prerequisite, install};
 use crate::process::run;
-use crate::tools::tools_folder;
+use crate::tools::cached;
 
 /// Which server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,9 @@ impl SearchProduct {
     /// # Errors
     /// When it cannot be had.
     pub fn fetch(self) -> Result<PathBuf> {
-        self.distribution().folder()
+        let distribution = self.distribution();
+        let name = format!("{}-{}", distribution.name, distribution.version);
+        cached(&name, |work| distribution.fetch(work))
     }
 
     /// Of its program.
@@ -75,41 +77,24 @@ impl SearchProduct {
 }
 
 impl Distribution {
-    /// Where it is unpacked. Fetched once.
-    fn folder(&self) -> Result<PathBuf> {
-        let tools = tools_folder()?;
-        fs::create_dir_all(&tools).with_context(|| format!("create {}", tools.display()))?;
-        let home = tools.join(format!("{}-{}", self.name, self.version));
-        // One download serves all tests that ask for it at the same time.
-        let lock = fs::File::create(tools.join(format!("{}-lock", self.name)))?;
-        lock.lock().with_context(|| format!("lock {}", tools.display()))?;
-        if !home.is_dir() {
-            self.fetch(&tools, &home)
-                .with_context(|| format!("fetch {} {}", self.name, self.version))?;
-        }
-        Ok(home)
-    }
-
-    fn fetch(&self, tools: &Path, home: &Path) -> Result<()> {
+    /// Unpacks it in `work`.
+    fn fetch(&self, work: &Path) -> Result<PathBuf> {
         install(&[Prerequisite::Maven, Prerequisite::Unzip])?;
         eprintln!("fetching {} {} with Maven", self.name, self.version);
-        let work = tempfile::tempdir_in(tools)?;
         let artifact = format!("-Dartifact={}:{}:{}:zip", self.group, self.name, self.version);
-        let output = format!("-DoutputDirectory={}", work.path().display());
-        run(maven(work.path()).args([&format!("{COPY_GOAL}:copy"), &artifact, &output]))?;
-        let archive = work.path().join(format!("{}-{}.zip", self.name, self.version));
+        let output = format!("-DoutputDirectory={}", work.display());
+        run(maven(work).args([&format!("{COPY_GOAL}:copy"), &artifact, &output]))?;
+        let archive = work.join(format!("{}-{}.zip", self.name, self.version));
         let said = run(Command::new("sha256sum").arg(&archive))?;
         if said.split_whitespace().next() != Some(self.sha256) {
             bail!("{} is not the archive that was pinned: {}", archive.display(), said.trim());
         }
-        run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(work.path()))?;
-        let unpacked = work.path().join(format!("{}-{}", self.name, self.version));
+        run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(work))?;
+        let unpacked = work.join(format!("{}-{}", self.name, self.version));
         if self.name == OPENSEARCH.name {
-            self.add_reindex(work.path(), &unpacked).context("add the module reindex")?;
+            self.add_reindex(work, &unpacked).context("add the module reindex")?;
         }
-        // Renamed whole, so that a download that is stopped leaves nothing half done.
-        fs::rename(unpacked, home)?;
-        Ok(())
+        Ok(unpacked)
     }
 
     /// The distribution for tests lacks the module, which is published as a library.
