@@ -185,9 +185,7 @@ fn is_about(
     if said.name != own.name || said.digest != candidate.admitted.digest {
         return Err(Refusal::SignatureOfAnother {
             signer: signer.clone(),
-            name: said.name.clone(),
-            version: said.version.clone(),
-            digest: said.digest,
+            said: Box::new(said.clone()),
             found: candidate.admitted.digest,
         });
     }

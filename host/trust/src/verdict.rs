@@ -9,7 +9,7 @@ use crate::lock::{Lock, Locked};
 use crate::permission::Permission;
 use crate::policy::Signer;
 use crate::text::listed;
-use crate::{Admitted, Declaration, Signatures};
+use crate::{Admitted, Declaration, Signatures, Statement};
 
 /// A component that somebody wants to run.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +50,10 @@ pub enum Refusal {
     #[error("it has no signature file, and {needed} trusted signature(s) are demanded")]
     SignatureMissing { needed: usize },
     #[error(
-        "the signature beside it by {signer} is of another component: of {name} {version} with digest {digest}, and this one has {found}"
+        "the signature beside it by {signer} is of another component: of {} {} with digest {}, and this one has {found}",
+        .said.name, .said.version, .said.digest
     )]
-    SignatureOfAnother { signer: Name, name: Name, version: Version, digest: Digest, found: Digest },
+    SignatureOfAnother { signer: Name, said: Box<Statement>, found: Digest },
     #[error("the signature by {signer} says version {signed}, and the component says {declared}")]
     VersionMisstated { signer: Name, signed: Version, declared: Version },
     #[error("the signature that claims to be by {0} is not: it is forged or damaged")]

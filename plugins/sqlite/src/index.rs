@@ -86,8 +86,8 @@ impl Index {
     pub fn reader(&self) -> Option<Reader> {
         let marks = self.marks.into_iter().zip(READERS);
         let usable = marks.clone().skip(1).filter(|(mark, _)| *mark <= self.last_frame);
-        let first = marks.take(1).filter(|_| self.copied == self.last_frame);
-        let best = usable.max_by_key(|(mark, _)| *mark).or_else(|| first.last());
+        let mut first = marks.take(1).filter(|_| self.copied == self.last_frame);
+        let best = usable.max_by_key(|(mark, _)| *mark).or_else(|| first.next());
         best.map(|(mark, bytes)| Reader { mark, bytes })
     }
 

@@ -283,6 +283,6 @@ pub enum Answer {
     Bytes(#[serde(with = "blob")] Vec<u8>),
     Reused(Vec<bool>),
     Entries(Vec<Entry>),
-    Opened { reader: u32, entry: Entry },
+    Opened { reader: u32, entry: Box<Entry> },
     Count(u64),
 }

@@ -123,9 +123,8 @@ impl Endpoint {
         let mut is_member = false;
         for (network, _) in ranges {
             is_member = true;
-            if refusal(found.ip(), network.names(found.ip())).is_none() {
-                return None;
-            }
+            // One range that allows it is enough.
+            refusal(found.ip(), network.names(found.ip()))?;
         }
         if is_member {
             return refusal(found.ip(), false);

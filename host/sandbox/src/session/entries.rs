@@ -221,7 +221,7 @@ impl<'a> Entries<'a> {
         let entry = reader.entry().clone();
         self.last_reader += 1;
         self.readers.insert(self.last_reader, reader);
-        Ok(Answer::Opened { reader: self.last_reader, entry })
+        Ok(Answer::Opened { reader: self.last_reader, entry: Box::new(entry) })
     }
 
     /// Reads on in an entry.

@@ -85,7 +85,7 @@ impl<R: Read> Snapshot<R> {
             match (magic.strip_prefix(b"REDIS"), magic.strip_prefix(b"VALKEY")) {
                 (Some(digits), _) => (false, digits),
                 (_, Some(digits)) => (true, digits),
-                _ => return Err(malformed(format!("it begins with {:?}", printable(&magic)))),
+                _ => return Err(malformed(format!("it begins with {:?}", printable(magic)))),
             };
         let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let version = version.ok_or_else(|| malformed("its version is no number"))?;

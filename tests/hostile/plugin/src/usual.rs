@@ -62,7 +62,7 @@ fn read_all() -> Result<()> {
         if is_folder(&entry) {
             continue;
         }
-        if seen % 10 == 0 {
+        if seen.is_multiple_of(10) {
             let mut reader = archive::open(&entry.path)?;
             while reader.read(&mut piece)? > 0 {}
         }

@@ -14,8 +14,8 @@ pub fn lock(context: &Context, host: &mut Host, named: &[String]) -> Result<Exit
     let plugins = if named.is_empty() { present(context, host)? } else { named.to_vec() };
     each(context, host, &plugins, |context, host, plugin| {
         let review = host.trust().review(plugin)?;
-        match &review.refusal {
-            None => Ok(told(context, plugin, &review, "is locked already")),
+        let what = match &review.refusal {
+            None => "is locked already",
             Some(Refusal::NotLocked) => {
                 host.trust_mut().accept(&plugin.name, review.entry.clone())?;
                 if !context.json && !context.quiet {
@@ -25,10 +25,12 @@ pub fn lock(context: &Context, host: &mut Host, named: &[String]) -> Result<Exit
                         .iter()
                         .for_each(|it| output::line(format!("  {it}")));
                 }
-                Ok(told(context, plugin, &review, "is locked now"))
+                "is locked now"
             }
-            Some(refusal) => Err(refused(plugin, refusal)),
-        }
+            Some(refusal) => return Err(refused(plugin, refusal)),
+        };
+        told(context, plugin, &review, what);
+        Ok(())
     })
 }
 
@@ -40,17 +42,17 @@ pub fn update(context: &Context, host: &mut Host, named: &[String]) -> Result<Ex
     };
     each(context, host, &plugins, |context, host, plugin| {
         let review = host.trust().review(plugin)?;
-        match &review.refusal {
+        let what = match &review.refusal {
             // A new signer is worth writing down too.
-            None if review.changes.as_ref().is_none_or(|it| it.is_empty()) => {
-                Ok(told(context, plugin, &review, "has not changed"))
-            }
+            None if review.changes.as_ref().is_none_or(|it| it.is_empty()) => "has not changed",
             None | Some(Refusal::Changed { .. }) => {
                 host.trust_mut().accept(&plugin.name, review.entry.clone())?;
-                Ok(told(context, plugin, &review, "is updated"))
+                "is updated"
             }
-            Some(refusal) => Err(refused(plugin, refusal)),
-        }
+            Some(refusal) => return Err(refused(plugin, refusal)),
+        };
+        told(context, plugin, &review, what);
+        Ok(())
     })
 }
 

@@ -122,7 +122,7 @@ impl Host for State {
             Answer::Opened { reader, entry } => {
                 self.call.open_entries += 1;
                 let call = self.call.number;
-                Ok(self.table.push(Reader { number: reader, call, entry })?)
+                Ok(self.table.push(Reader { number: reader, call, entry: *entry })?)
             }
             _ => Err(mismatch()),
         }

@@ -129,6 +129,7 @@ pub fn describe(place: &Place<'_>, status: &Stat, owners: &Owners) -> Result<Met
         changed: timestamp(status.st_ctime, status.st_ctime_nsec),
         inode: status.st_ino,
         device: status.st_dev,
+        #[allow(clippy::useless_conversion, reason = "of 32 bits on other machines")]
         links: u64::from(status.st_nlink),
         device_number: if is_device { status.st_rdev } else { 0 },
         link_target: match kind {
