@@ -6,8 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use lockgate_plugin::path::shown;
 use lockgate_plugin::{
-    Context, Error, ExtendedAttribute, Fingerprint, Kind, Metadata, Part, Result, Summary, files,
-    random,
+    Context, Error, Fingerprint, Kind, Metadata, Part, Result, Summary, files, random,
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -36,13 +35,7 @@ pub fn add(fingerprint: &mut Fingerprint, place: &Place, found: &Found, digest: 
     fingerprint.add(metadata.modified.seconds.to_le_bytes());
     fingerprint.add_number(metadata.modified.nanoseconds.into());
     fingerprint.add(metadata.link_target.as_deref().unwrap_or_default());
-    let mut attributes: Vec<&ExtendedAttribute> = metadata.extended_attributes.iter().collect();
-    attributes.sort_by(|left, right| left.name.cmp(&right.name));
-    fingerprint.add_number(attributes.len() as u64);
-    for attribute in attributes {
-        fingerprint.add(&attribute.name);
-        fingerprint.add(&attribute.value);
-    }
+    fingerprint.add_extended_attributes(&metadata.extended_attributes);
     fingerprint.add(digest);
 }
 

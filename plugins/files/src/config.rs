@@ -99,15 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_knows_every_key() {
-        let schema: serde_json::Value =
-            serde_json::from_str(include_str!("config.schema.json")).unwrap();
-        let mut defaults = serde_json::Map::new();
-        for (key, property) in schema["properties"].as_object().unwrap() {
-            defaults.insert(key.clone(), property["default"].clone());
-        }
-        assert_eq!(defaults.len(), 7);
-        let config: Config = serde_json::from_value(defaults.into()).unwrap();
-        assert_eq!(config, Config::default());
+    fn the_schema_names_every_key_and_default() {
+        lockgate_plugin::native::check_schema::<Config>(include_str!("config.schema.json"))
+            .unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! What is said of one name: to the archive, and to the fingerprint.
 
-use lockgate_plugin::{Entry, ExtendedAttribute, Fingerprint, Kind, Metadata};
+use lockgate_plugin::{Entry, Fingerprint, Kind, Metadata};
 
 /// The entry of the name `path`.
 pub fn entry(path: Vec<u8>, metadata: Metadata) -> Entry {
@@ -34,13 +34,7 @@ pub fn add(fingerprint: &mut Fingerprint, path: &[u8], metadata: &Metadata, cont
     fingerprint.add_number(metadata.modified.nanoseconds.into());
     fingerprint.add_number(metadata.device_number);
     fingerprint.add(metadata.link_target.as_deref().unwrap_or_default());
-    let mut attributes: Vec<&ExtendedAttribute> = metadata.extended_attributes.iter().collect();
-    attributes.sort_by(|left, right| left.name.cmp(&right.name));
-    fingerprint.add_number(attributes.len() as u64);
-    for attribute in attributes {
-        fingerprint.add(&attribute.name);
-        fingerprint.add(&attribute.value);
-    }
+    fingerprint.add_extended_attributes(&metadata.extended_attributes);
     match content {
         Content::None => fingerprint.add("none"),
         Content::Unreadable => fingerprint.add("unreadable"),
@@ -71,7 +65,7 @@ fn kind_number(kind: Kind) -> u64 {
 
 #[cfg(test)]
 pub mod tests {
-    use lockgate_plugin::Timestamp;
+    use lockgate_plugin::{ExtendedAttribute, Timestamp};
 
     use super::*;
 

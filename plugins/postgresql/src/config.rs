@@ -114,12 +114,6 @@ mod tests {
 
     #[test]
     fn the_schema_names_every_key_and_default() {
-        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
-        let mut defaults = serde_json::Map::new();
-        for (key, property) in schema["properties"].as_object().unwrap() {
-            defaults.insert(key.clone(), property["default"].clone());
-        }
-        let read: Config = serde_json::from_value(defaults.into()).unwrap();
-        assert_eq!(read, Config::default());
+        lockgate_plugin::native::check_schema::<Config>(SCHEMA).unwrap();
     }
 }

@@ -1,5 +1,7 @@
 use sha2::{Digest, Sha256};
 
+use crate::ExtendedAttribute;
+
 /// Computes a fingerprint: SHA-256 over fields, each with its length before it, so that no two sequences of fields look alike.
 ///
 /// ```
@@ -33,6 +35,17 @@ impl Fingerprint {
     /// Adds a number.
     pub fn add_number(&mut self, number: u64) {
         self.add(number.to_le_bytes());
+    }
+
+    /// Adds extended attributes, whose order makes no difference.
+    pub fn add_extended_attributes(&mut self, attributes: &[ExtendedAttribute]) {
+        let mut attributes: Vec<&ExtendedAttribute> = attributes.iter().collect();
+        attributes.sort_by(|left, right| left.name.cmp(&right.name));
+        self.add_number(attributes.len() as u64);
+        for attribute in attributes {
+            self.add(&attribute.name);
+            self.add(&attribute.value);
+        }
     }
 
     /// `sha256:` and 64 hexadecimal digits.

@@ -1,11 +1,14 @@
 //! The operating system in place of the host, for the tests of a plugin whose code is generic over [`Host`]: TCP without TLS, an
 //! archive in memory, and a password that the test knows. What servers say can be recorded and played back with damage.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::host::{Account, Host, Output, Stream};
 use crate::net::Encryption;
@@ -340,6 +343,30 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// Holds the JSON Schema of a configuration against the type that it is read into: both have the same keys, and the schema's defaults
+/// are those of the type, which refuses keys that it does not know.
+///
+/// # Errors
+/// With what differs.
+pub fn check_schema<C: DeserializeOwned + Default + PartialEq>(schema: &str) -> Result<()> {
+    let schema: Value = serde_json::from_str(schema)?;
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.ok_or_else(|| Error::corrupt("there are no properties"))?;
+    let default = |property: &Value| property.get("default").cloned().unwrap_or_default();
+    let defaults = properties.iter().map(|(key, property)| (key.clone(), default(property)));
+    if serde_json::from_value::<C>(Value::Object(defaults.collect()))? != C::default() {
+        return Err(Error::corrupt("the defaults are not those of the type"));
+    }
+    // When serde refuses a key, it lists those that it knows, each between backticks.
+    let refused = serde_json::from_value::<C>(json!({ "": null })).err();
+    let text = refused.map(|refused| refused.to_string()).unwrap_or_default();
+    let known: BTreeSet<&str> = text.split('`').skip(3).step_by(2).collect();
+    if known != properties.keys().map(String::as_str).collect() {
+        return Err(Error::corrupt(format!("the keys are not those of the type: {text}")));
+    }
+    Ok(())
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
