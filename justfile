@@ -12,6 +12,10 @@ test:
 bench:
     sh tests/bench.sh
 
+# Compare datastore plugins with the makers' own tools piped into restic
+bench-vendors *names:
+    sh tests/bench.sh vendors {{names}}
+
 # Build lockgate and its plugins
 build:
     sh tests/prepare.sh

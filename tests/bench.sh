@@ -1,8 +1,11 @@
 #!/bin/sh
-# Compares lockgate with restic and rustic on the same data in one run, and prints ratios.
-# Usage: sh tests/bench.sh [MIB] [ROUNDS], or sh tests/bench.sh walls [MIB] [ROUNDS] for what the sandbox and the jail cost
-# against the same export code in an ordinary program. BENCH_FOLDER is where the data goes (about five times its size),
-# BENCH_RIVALS which programs are compared with (restic and rustic; the first time each is built from its sources).
+# Compares lockgate with other ways on the same data in one run, and prints ratios.
+# sh tests/bench.sh [MIB] [ROUNDS]: folders, with restic and rustic. BENCH_RIVALS says which (the first time each is built from
+#   its sources).
+# sh tests/bench.sh walls [MIB] [ROUNDS]: what the sandbox and the jail cost against the same export code in an ordinary program.
+# sh tests/bench.sh vendors [NAME...]: datastores (all, or those that are named), with their makers' tools piped into restic.
+#   BENCH_SCALE=0.1 takes a tenth of the data, BENCH_ROUNDS is 3.
+# BENCH_FOLDER is where data and repositories go (about five times their size).
 set -eu
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

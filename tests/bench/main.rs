@@ -3,10 +3,12 @@
 //! The page cache is warm, repositories are on the local disk, each program has its defaults. CPU seconds are the steadier
 //! figure; wall time is what a person waits for. Each figure is the median of the rounds.
 //!
-//! `bench LOCKGATE [MIB] [ROUNDS]`, or `bench LOCKGATE NATIVE [MIB] [ROUNDS]` for what the walls cost.
+//! `bench LOCKGATE [MIB] [ROUNDS]`, or `bench LOCKGATE NATIVE [MIB] [ROUNDS]` for what the walls cost, or
+//! `bench LOCKGATE vendors [NAME...]` for datastores and their makers' own tools.
 
 mod measure;
 mod rivals;
+mod vendors;
 mod walls;
 
 use std::path::{Path, PathBuf};
@@ -23,16 +25,16 @@ const LARGE_FILES: u64 = 24;
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
     let program = PathBuf::from(arguments.next().context("the path of the lockgate binary")?);
+    if arguments.next_if(|text| text == "vendors").is_some() {
+        return vendors::run(&program, &arguments.collect::<Vec<String>>());
+    }
     let native = arguments.next_if(|text| text.parse::<u64>().is_err()).map(PathBuf::from);
     let mib: u64 = arguments.next().map_or(Ok(1024), |text| text.parse())?;
     let rounds: u32 = arguments.next().map_or(Ok(3), |text| text.parse())?;
     if let Some(native) = native {
         return walls::run(&program, &native, mib, rounds);
     }
-    let site = match std::env::var_os("BENCH_FOLDER") {
-        Some(folder) => tempfile::TempDir::new_in(folder)?,
-        None => tempfile::TempDir::new()?,
-    };
+    let site = site()?;
     let data = site.path().join("data");
     folder::fill(&data.join("small"), SMALL_FILES, (mib << 20) / 4, 41)?;
     folder::fill(&data.join("large"), LARGE_FILES, (mib << 20) / 4 * 3, 42)?;
@@ -56,6 +58,14 @@ fn main() -> Result<()> {
     println!("{mib} MiB, {rounds} rounds, {}", measure::machine());
     table.print("lockgate");
     Ok(())
+}
+
+/// A temporary folder, where the environment says.
+fn site() -> Result<tempfile::TempDir> {
+    Ok(match std::env::var_os("BENCH_FOLDER") {
+        Some(folder) => tempfile::TempDir::new_in(folder)?,
+        None => tempfile::TempDir::new()?,
+    })
 }
 
 fn one(rival: &Rival, data: &Path, site: &Path, table: &mut Table) -> Result<()> {

@@ -82,9 +82,9 @@ impl Table {
         println!("| step | program | wall s | cpu s | peak MiB | wall / {ours} | cpu / {ours} |");
         println!("|---|---|---|---|---|---|---|");
         for ((_, step), programs) in &self.runs {
-            let Some(base) = programs.get(ours).map(|runs| median(runs)) else { continue };
+            let Some(base) = programs.get(ours).map(|runs| middle(runs)) else { continue };
             for (program, runs) in programs {
-                let Figures { wall_s, cpu_s, peak_mib } = median(runs);
+                let Figures { wall_s, cpu_s, peak_mib } = middle(runs);
                 let (wall, cpu) = (wall_s / base.wall_s.max(0.01), cpu_s / base.cpu_s.max(0.01));
                 println!(
                     "| {step} | {program} | {wall_s:.2} | {cpu_s:.2} | {peak_mib:.0} | {wall:.2} | {cpu:.2} |"
@@ -97,15 +97,17 @@ impl Table {
     }
 }
 
-fn median(runs: &[Figures]) -> Figures {
-    let middle = |pick: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(pick).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
+/// The value in the middle.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn middle(runs: &[Figures]) -> Figures {
     Figures {
-        wall_s: middle(|run| run.wall_s),
-        cpu_s: middle(|run| run.cpu_s),
-        peak_mib: middle(|run| run.peak_mib),
+        wall_s: median(runs.iter().map(|run| run.wall_s)),
+        cpu_s: median(runs.iter().map(|run| run.cpu_s)),
+        peak_mib: median(runs.iter().map(|run| run.peak_mib)),
     }
 }

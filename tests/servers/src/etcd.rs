@@ -234,6 +234,26 @@ impl Etcd {
         first.map_or(0, Server::pid)
     }
 
+    /// The folder of the first member's data.
+    ///
+    /// # Errors
+    /// When there are no members.
+    pub fn data(&self) -> Result<&Path> {
+        Ok(&self.members.first().context("no members")?.data)
+    }
+
+    /// The options that say who the first member is, as `etcdutl snapshot restore` takes them, too.
+    ///
+    /// # Errors
+    /// When there are no members.
+    pub fn member(&self) -> Result<Vec<&str>> {
+        let names =
+            ["--name=", "--data-dir=", "--initial-cluster=", "--initial-advertise-peer-urls="];
+        let arguments = &self.members.first().context("no members")?.arguments;
+        let is_named = |text: &&str| names.iter().any(|name| text.starts_with(name));
+        Ok(arguments.iter().map(String::as_str).filter(is_named).collect())
+    }
+
     /// The folder that everything is in.
     #[must_use]
     pub fn folder(&self) -> &Path {

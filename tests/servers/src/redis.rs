@@ -136,6 +136,12 @@ impl Redis {
         command
     }
 
+    /// The file of keys that the server reads when it starts.
+    #[must_use]
+    pub fn dump_file(&self) -> PathBuf {
+        self.folder.path().join("dump.rdb")
+    }
+
     /// The number of the server's process; 0 while it is killed.
     #[must_use]
     pub fn pid(&self) -> u32 {

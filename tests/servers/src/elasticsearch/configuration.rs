@@ -22,6 +22,11 @@ pub(super) const BACKUP: (&str, &str) = ("lockgate-backup", "lockgate-backup");
 /// The same of its password.
 const BACKUP_HASH: &str = "$2b$04$n0x3zUU15SPf6UthVv0rgeVSJ08qdg3KlpYUEAilsuEAGBtl13U0G";
 
+/// In the server's folder, and its own.
+const FOLDERS: [&str; 5] = ["conf", "data", "logs", "temporary", SNAPSHOTS];
+/// The only folder that it takes for a repository of snapshots.
+pub(super) const SNAPSHOTS: &str = "snapshots";
+
 /// Everything that the server reads and writes, in a folder that is its own.
 pub(super) fn configure(
     product: SearchProduct,
@@ -31,7 +36,7 @@ pub(super) fn configure(
 ) -> Result<()> {
     let name = product.name();
     let conf = base.join("conf");
-    for folder in ["conf", "data", "logs", "temporary"] {
+    for folder in FOLDERS {
         fs::create_dir(base.join(folder))?;
     }
     let security = match product {
@@ -41,7 +46,7 @@ pub(super) fn configure(
         }
     };
     let settings = format!(
-        "cluster.name: lockgate-test\nnode.name: one\npath.data: {0}/data\npath.logs: {0}/logs\n\
+        "cluster.name: lockgate-test\nnode.name: one\npath.data: {0}/data\npath.logs: {0}/logs\npath.repo: {0}/{SNAPSHOTS}\n\
          network.host: 127.0.0.1\nhttp.port: {port}\ntransport.port: {transport}\ndiscovery.type: single-node\n\
          cluster.routing.allocation.disk.threshold_enabled: false\nindexing_pressure.memory.limit: 40%\n{security}",
         base.display()
@@ -63,7 +68,7 @@ pub(super) fn configure(
         fs::write(conf.join("users_roles"), roles)?;
     }
     if is_root()? {
-        for folder in ["conf", "data", "logs", "temporary"] {
+        for folder in FOLDERS {
             give_away(&base.join(folder))?;
         }
     }

@@ -16,7 +16,7 @@ pub use distribution::SearchProduct;
 use crate::folder::Folder;
 use crate::install::{Prerequisite, install};
 use crate::process::{Server, free_port, run};
-use configuration::{ADMINISTRATOR, BACKUP, command, configure, is_root, users};
+use configuration::{ADMINISTRATOR, BACKUP, SNAPSHOTS, command, configure, is_root, users};
 
 /// An Elasticsearch or OpenSearch of one node, without indexes.
 #[derive(Debug)]
@@ -101,6 +101,12 @@ impl Elasticsearch {
             std::thread::sleep(Duration::from_millis(100));
         }
         bail!("the server still takes the account {name}")
+    }
+
+    /// A folder for a repository of snapshots.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.folder.path().join(SNAPSHOTS)
     }
 
     /// The number of the server's process.
