@@ -166,7 +166,7 @@ impl<S: BufRead + Write> Pipe<S> {
             write_text(to, word)?;
         }
         write!(to, "${}\r\n", record.length + 10)?;
-        let (count, crc) = copy(value, to)?;
+        let (count, crc) = copy(value, record.length, to)?;
         if count != record.length {
             return Err(Error::corrupt("an archived value is shorter than it says"));
         }
@@ -210,9 +210,10 @@ fn write_text(to: &mut impl Write, text: &[u8]) -> Result<()> {
     Ok(to.write_all(b"\r\n")?)
 }
 
-/// Copies all of `from`; gives the number of bytes and their checksum.
-fn copy(from: &mut dyn Read, to: &mut impl Write) -> Result<(u64, u64)> {
-    let mut piece = [0; PIECE_BYTES];
+/// Copies all of `from`, which has up to `length` bytes; gives their number and their checksum.
+fn copy(from: &mut dyn Read, length: u64, to: &mut impl Write) -> Result<(u64, u64)> {
+    // Not larger than the value: most are small, and filling a whole piece with zeros for each would cost more than they do.
+    let mut piece = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(PIECE_BYTES)];
     let (mut bytes, mut crc) = (0, 0);
     loop {
         let count = from.read(&mut piece)?;

@@ -138,10 +138,12 @@ pub(super) fn copy_text<R: Read>(
         Length::Plain(length) => {
             write_length(to, length)?;
             hasher.number(length);
-            let mut piece = [0; PIECE_BYTES];
+            let at_once = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+            // Not larger than the text: most are small, and filling a whole piece with zeros for each would cost more than they do.
+            let mut piece = vec![0; at_once(length)];
             let mut left = length;
             while left > 0 {
-                let count = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+                let count = at_once(left);
                 let part = piece.get_mut(..count).unwrap_or_default();
                 input.fill(part)?;
                 hasher.piece(part);
