@@ -129,7 +129,7 @@ impl Restoring {
     }
 
     fn steps(&mut self) -> Result<Vec<Step>, Error> {
-        let parts = self.request.parts.clone();
+        let parts = self.stages()?.concat();
         parts.iter().map(|part| self.step(part)).collect()
     }
 

@@ -295,9 +295,10 @@ fn steps<S: Stream>(
             Kind::Schema | Kind::Views | Kind::Users => false,
         };
         step.bytes_estimate = part.bytes_estimate;
-        steps.push(step);
+        steps.push((archived.kind, step));
     }
-    Ok(steps)
+    steps.sort_by_key(|(kind, _)| *kind);
+    Ok(steps.into_iter().map(|(_, step)| step).collect())
 }
 
 fn admit(server: &Server, part: &Part, config: &Config) -> Result<()> {

@@ -164,9 +164,10 @@ impl<H: Host> Restoring<H> {
             let mut step = Step::new(&part.id, action, what);
             step.overwrites = is_there;
             step.bytes_estimate = part.bytes_estimate;
-            steps.push(step);
+            steps.push((target == Subject::Users, step));
         }
-        Ok(steps)
+        steps.sort_by_key(|(is_last, _)| *is_last);
+        Ok(steps.into_iter().map(|(_, step)| step).collect())
     }
 
     fn is_filled(&self, part: &Part, number: u64) -> Result<bool> {

@@ -24,6 +24,9 @@ use crate::scope::{LIMITS, QUOTAS, SYSTEM, Scope, USAGE, child, name, parent};
 use crate::session::Session;
 use crate::tree::{Node, Tree};
 
+/// The order of a restore. The root comes last: its ACL may forbid what comes before.
+const STAGES: [PartKind; 3] = [PartKind::Tree, PartKind::Quota, PartKind::Root];
+
 /// A coordinator or a worker of a restore.
 #[derive(Debug)]
 pub struct Restoring {
@@ -57,8 +60,7 @@ impl Restore for Restoring {
             return Err(Told::conflict(text));
         }
         restoring.make_ancestors(session, &request)?;
-        // The root last: its ACL may forbid what comes before.
-        let stages = [PartKind::Tree, PartKind::Quota, PartKind::Root].map(|kind| {
+        let stages = STAGES.map(|kind| {
             let of_kind = |part: &&Part| part.kind == kind.name();
             request.parts.iter().filter(of_kind).cloned().collect::<Vec<Part>>()
         });
@@ -127,9 +129,10 @@ impl Restoring {
             let mut step = Step::new(&part.id, action, target);
             step.overwrites = is_there;
             step.bytes_estimate = part.bytes_estimate;
-            steps.push(step);
+            steps.push((STAGES.iter().position(|stage| *stage == kind), step));
         }
-        Ok(steps)
+        steps.sort_by_key(|(stage, _)| *stage);
+        Ok(steps.into_iter().map(|(_, step)| step).collect())
     }
 
     /// Makes the nodes above the targets, which are nobody's part.

@@ -43,6 +43,14 @@ impl<H: Host> Restoring<H> {
             let found = present.get(&target.database).and_then(Option::as_ref);
             steps.push(self.step(&part, &archived, &target, found)?);
         }
+        let stages = self.stages()?;
+        let places: BTreeMap<&str, usize> = stages
+            .iter()
+            .flatten()
+            .zip(0..)
+            .map(|(part, place)| (part.id.as_str(), place))
+            .collect();
+        steps.sort_by_key(|step| places.get(step.part.as_str()).copied());
         Ok(steps)
     }
 
