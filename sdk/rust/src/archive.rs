@@ -11,6 +11,8 @@ pub use host::{Entry, Extraction};
 
 /// Bytes that cross to or from the host at a time.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes in one piece from which on gathering more would only copy them once more.
+const LARGE_BYTES: usize = 256 << 10;
 /// Entries in one question to the host.
 const PAGE_ENTRIES: usize = 500;
 /// Bytes of paths and attributes in one question to the host, which refuses 16 MiB.
@@ -149,7 +151,8 @@ impl Write for EntryWriter {
             self.send()?;
         }
         let taken = data.get(..BUFFER_BYTES).unwrap_or(data);
-        if taken.len() == BUFFER_BYTES {
+        if taken.len() >= LARGE_BYTES {
+            self.send()?;
             self.host.write(taken)?;
         } else {
             self.buffer.extend_from_slice(taken);

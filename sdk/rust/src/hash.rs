@@ -34,8 +34,9 @@ impl Hasher {
     #[must_use]
     #[inline]
     pub fn hash(bytes: &[u8]) -> u128 {
-        let mut hasher = Self::default();
-        hasher.update(bytes);
+        // In one piece the state never leaves the registers, which shows where bytes are many short rows.
+        let mut hasher = Self { length: bytes.len() as u64, ..Self::default() };
+        hasher.absorb_all(bytes);
         hasher.finish()
     }
 
@@ -58,6 +59,12 @@ impl Hasher {
             self.absorb(word);
             self.tail = 0;
         }
+        self.absorb_all(bytes);
+    }
+
+    /// Takes bytes that begin with a word.
+    #[inline(always)]
+    fn absorb_all(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             self.absorb(u64::from_le_bytes(*word));
@@ -69,7 +76,7 @@ impl Hasher {
 
     /// The hash of all bytes taken.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn finish(mut self) -> u128 {
         let last = self.tail | self.length << 56;
         self.absorb(last);
@@ -80,7 +87,7 @@ impl Hasher {
         u128::from(low) | u128::from(high) << 64
     }
 
-    #[inline]
+    #[inline(always)]
     fn absorb(&mut self, word: u64) {
         self.state[3] ^= word;
         self.round();
@@ -88,7 +95,7 @@ impl Hasher {
         self.state[0] ^= word;
     }
 
-    #[inline]
+    #[inline(always)]
     fn squeeze(&mut self) -> u64 {
         for _ in 0..4 {
             self.round();
@@ -97,7 +104,7 @@ impl Hasher {
         a ^ b ^ c ^ d
     }
 
-    #[inline]
+    #[inline(always)]
     fn round(&mut self) {
         let [mut a, mut b, mut c, mut d] = self.state;
         a = a.wrapping_add(b);

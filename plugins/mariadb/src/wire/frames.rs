@@ -98,18 +98,20 @@ impl<R: Read> Frames<R> {
     pub fn peek_mark(&mut self) -> Result<u8, Error> {
         self.fill(HEADER_BYTES)?;
         let mark = self.input.get(self.start + HEADER_BYTES - 1);
-        mark.copied().ok_or(Error::Protocol("a frame has no header"))
+        mark.copied().ok_or_else(|| Error::Protocol("a frame has no header"))
     }
 
     /// Takes `count` bytes that are not framed; at most [`TRANSFER_BYTES`].
     ///
     /// # Errors
     /// When the stream ends first.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<&[u8], Error> {
         self.fill(count)?;
         let from = self.start;
         self.start += count;
-        self.input.get(from..from + count).ok_or(Error::Protocol("more bytes than can be held"))
+        let taken = self.input.get(from..from + count);
+        taken.ok_or_else(|| Error::Protocol("more bytes than can be held"))
     }
 
     /// Reads a whole message into memory.

@@ -28,8 +28,10 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When there are fewer.
+    #[inline]
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let (front, rest) = self.rest.split_at_checked(count).ok_or(SHORT)?;
+        // Not `ok_or`: an error that is made for nothing has to be dropped again, for each cell of each row.
+        let Some((front, rest)) = self.rest.split_at_checked(count) else { return Err(SHORT) };
         self.rest = rest;
         Ok(front)
     }
@@ -47,8 +49,9 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// At the end.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, Error> {
-        let (first, rest) = self.rest.split_first().ok_or(SHORT)?;
+        let Some((first, rest)) = self.rest.split_first() else { return Err(SHORT) };
         self.rest = rest;
         Ok(*first)
     }
@@ -73,7 +76,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When the cell is cut off.
-    #[inline]
+    #[inline(always)]
     pub fn cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         match self.length()? {
             None => Ok(None),

@@ -121,6 +121,8 @@ pub fn settle() -> Result<()> {
 
 /// Bytes that go to the repository at a time: as in the real SDK.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes in one piece that are not gathered first: as in the real SDK.
+const LARGE_BYTES: usize = 256 << 10;
 
 /// Takes the bytes of one entry.
 pub struct EntryWriter {
@@ -160,20 +162,27 @@ impl EntryWriter {
 
 impl Write for EntryWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() + data.len() > BUFFER_BYTES {
+        if self.buffer.len() + data.len() > BUFFER_BYTES || data.len() >= LARGE_BYTES {
             self.flush()?;
         }
-        self.buffer.extend_from_slice(data);
+        if data.len() >= LARGE_BYTES {
+            put(&mut self.stream, data)?;
+        } else {
+            self.buffer.extend_from_slice(data);
+        }
         Ok(data.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let length = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-        let mut bytes = self.buffer.as_slice();
-        self.stream.write(&mut bytes, length).map_err(|error| failed(&error))?;
+        put(&mut self.stream, &self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
+}
+
+fn put(stream: &mut StreamWriter, mut bytes: &[u8]) -> io::Result<()> {
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(stream.write(&mut bytes, length).map_err(|error| failed(&error))?)
 }
 
 /// One entry to be written into a file.
