@@ -94,8 +94,11 @@ pub const READ_BYTES_MAX: u32 = 4 << 20;
 pub const INSTANCES_MAX: usize = 256;
 /// Files up to this size are read by the worker; of longer ones the host gets a descriptor. In bytes.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
-/// Bytes of one answer of `files.file.read-at` and `net.connection.read`, and of one read for a digest.
+/// Bytes of one answer of `files.file.read-at`, and of one read for a digest.
 pub const TRANSFER_BYTES_MAX: u32 = 1 << 20;
+/// Bytes of one answer of `net.connection.read`. Small enough for the allocator to have them at hand: larger blocks are mapped
+/// anew for each read, which costs more than the read itself.
+pub const NET_READ_BYTES_MAX: u32 = 128 << 10;
 /// Names of all folders that one instance is going through at once, in bytes.
 pub const LISTING_BYTES_MAX: usize = 512 << 20;
 /// Extended attributes of one file, in bytes: Linux keeps up to 64 KiB of names and of each value (`xattr(7)`).

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lockgate_types::Failure;
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
@@ -11,7 +12,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
 use super::{asked, quoted};
-use crate::limits::{CANCEL_POLL, CONNECTIONS_MAX, TRANSFER_BYTES_MAX};
+use crate::limits::{CANCEL_POLL, CONNECTIONS_MAX, NET_READ_BYTES_MAX};
 use crate::protocol::{Answer, FromWorker, Question};
 use crate::worker::bindings::lockgate::datastore::net::{
     Encryption, Endpoint, Host, HostConnection,
@@ -86,16 +87,13 @@ impl HostConnection for State {
     fn read(&mut self, connection: Resource<Connection>, max: u32) -> Reply<Vec<u8>> {
         self.go_on()?;
         let connection = self.table.get(&connection)?;
-        let mut bytes = vec![0; max.min(TRANSFER_BYTES_MAX) as usize];
-        if bytes.is_empty() {
+        let mut bytes = Vec::with_capacity(max.min(NET_READ_BYTES_MAX) as usize);
+        if bytes.capacity() == 0 {
             return Ok(bytes);
         }
         loop {
-            match recv(&connection.socket, bytes.as_mut_slice(), RecvFlags::DONTWAIT) {
-                Ok((count, _)) => {
-                    bytes.truncate(count);
-                    return Ok(bytes);
-                }
+            match recv(&connection.socket, spare_capacity(&mut bytes), RecvFlags::DONTWAIT) {
+                Ok(_) => return Ok(bytes),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait(connection, PollFlags::IN)?,
                 Err(errno) => return Err(unreachable_now(connection, "read from", errno)),
