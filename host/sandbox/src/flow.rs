@@ -15,6 +15,9 @@ pub trait EntrySink: Send {
     /// What the plugin is told.
     fn create(&mut self, entry: Entry) -> Result<Box<dyn EntryWriter>, Failure>;
 
+    /// Whether there is a parent snapshot at all, so that asking [`Self::reuse`] can bring anything.
+    fn has_parent(&self) -> bool;
+
     /// For each entry, whether the parent snapshot's content now stands for it.
     ///
     /// # Errors

@@ -76,6 +76,10 @@ impl EntrySink for PartSink {
         Ok(Box::new(BareWriter { writer: Arc::clone(&self.writer), path, node, counts }))
     }
 
+    fn has_parent(&self) -> bool {
+        self.parent.is_some()
+    }
+
     fn reuse(&mut self, entries: Vec<Entry>) -> Result<Vec<bool>, Failure> {
         let mut reused = Vec::with_capacity(entries.len());
         for entry in entries {

@@ -244,7 +244,8 @@ pub enum Question {
     },
     /// `credentials-reveal.reveal` → [`Answer::Bytes`].
     Reveal { credential: String },
-    /// `archive.reuse` → [`Answer::Reused`].
+    /// `archive.reuse` → [`Answer::Reused`], or [`Answer::NothingToReuse`] when there is no parent snapshot: for the rest of the
+    /// call the worker then asks without naming entries, only to wait until everything it sent has been taken.
     Reuse { entries: Vec<Entry> },
     /// `archive.entries` → [`Answer::Entries`].
     Entries { prefix: EntryPath, after: Option<EntryPath>, limit: u32 },
@@ -282,6 +283,7 @@ pub enum Answer {
     Credential { principal: String },
     Bytes(#[serde(with = "blob")] Vec<u8>),
     Reused(Vec<bool>),
+    NothingToReuse,
     Entries(Vec<Entry>),
     Opened { reader: u32, entry: Box<Entry> },
     Count(u64),

@@ -18,6 +18,9 @@ use crate::limits::{DATA_BYTES_MAX, DESCRIPTORS_MAX, MESSAGE_BYTES_MAX};
 
 /// Messages collect up to this many bytes before they are sent.
 const COLLECT_BYTES_MAX: usize = 64 << 10;
+/// Room for what has collected, at both ends: the last message and its data may pass [`COLLECT_BYTES_MAX`]. A smaller buffer
+/// would be copied as it grows here, and take two calls to fill there.
+const BUFFER_BYTES: usize = COLLECT_BYTES_MAX + 2 * COPY_BYTES_MAX;
 /// Data behind a message is copied to the collected messages up to this length; longer data goes out from where it lies.
 const COPY_BYTES_MAX: usize = 8 << 10;
 /// What is asked of the kernel for each direction, in bytes.
@@ -87,8 +90,8 @@ impl FrameSocket {
         let _ = sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BYTES);
         Ok(Self {
             socket,
-            outgoing: Vec::with_capacity(COLLECT_BYTES_MAX),
-            incoming: vec![0; COLLECT_BYTES_MAX],
+            outgoing: Vec::with_capacity(BUFFER_BYTES),
+            incoming: vec![0; BUFFER_BYTES],
             begin: 0,
             end: 0,
             unread: 0,
@@ -236,7 +239,7 @@ impl FrameSocket {
             }
         }
         self.outgoing.clear();
-        self.outgoing.shrink_to(COLLECT_BYTES_MAX);
+        self.outgoing.shrink_to(BUFFER_BYTES);
         Ok(())
     }
 
@@ -250,9 +253,9 @@ impl FrameSocket {
         self.begin = 0;
         if self.incoming.len() < length {
             self.incoming.resize(length, 0);
-        } else if length <= COLLECT_BYTES_MAX && self.end <= COLLECT_BYTES_MAX {
-            self.incoming.truncate(COLLECT_BYTES_MAX);
-            self.incoming.shrink_to(COLLECT_BYTES_MAX);
+        } else if length <= BUFFER_BYTES && self.end <= BUFFER_BYTES {
+            self.incoming.truncate(BUFFER_BYTES);
+            self.incoming.shrink_to(BUFFER_BYTES);
         }
         while self.end < length {
             let room = self.incoming.get_mut(self.end..).unwrap_or_default();
@@ -294,6 +297,10 @@ impl Read for Raw<'_> {
         let buffer = &mut buffer[..room];
         if buffer.is_empty() {
             return Ok(0);
+        }
+        if socket.begin == socket.end && buffer.len() <= COPY_BYTES_MAX {
+            // The next messages come with the few bytes that are wanted, instead of by a call of their own.
+            socket.fill(1).map_err(io::Error::other)?;
         }
         let waiting = &socket.incoming[socket.begin..socket.end];
         let received = if waiting.is_empty() {

@@ -191,6 +191,9 @@ impl<'a> Entries<'a> {
         let Flow::Export(sink) = &mut self.flow else {
             return Err(Failure::Denied("entries are reused during `export` only".to_owned()));
         };
+        if !sink.has_parent() {
+            return Ok(Answer::NothingToReuse);
+        }
         let count = asked.len();
         let reused = sink.reuse(asked)?;
         if reused.len() != count {

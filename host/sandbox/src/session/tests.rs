@@ -47,6 +47,10 @@ impl EntrySink for Counter {
         Ok(Box::new(self.clone()))
     }
 
+    fn has_parent(&self) -> bool {
+        false
+    }
+
     fn reuse(&mut self, entries: Vec<Entry>) -> Result<Vec<bool>, Failure> {
         Ok(vec![false; entries.len()])
     }

@@ -112,6 +112,8 @@ pub struct CallState {
     pub open_entries: usize,
     /// Whether anything was sent that the host has not confirmed.
     pub unconfirmed: bool,
+    /// The host said that there is no parent snapshot.
+    pub has_no_parent: bool,
 }
 
 impl State {

@@ -150,6 +150,10 @@ impl EntrySink for MemorySink {
         }))
     }
 
+    fn has_parent(&self) -> bool {
+        false
+    }
+
     fn reuse(&mut self, entries: Vec<Entry>) -> Result<Vec<bool>, Failure> {
         Ok(vec![false; entries.len()])
     }

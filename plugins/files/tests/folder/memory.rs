@@ -35,6 +35,10 @@ impl EntrySink for Sink {
         Ok(Box::new(Writer { archive, entry, content: Vec::new() }))
     }
 
+    fn has_parent(&self) -> bool {
+        !self.parent.is_empty() || self.on_reuse.is_some()
+    }
+
     fn reuse(&mut self, entries: Vec<Entry>) -> Result<Vec<bool>, Failure> {
         if let Some(call) = &mut self.on_reuse {
             call();

@@ -106,10 +106,18 @@ impl Host for State {
                 "{count} entries are more than the {PAGE_ENTRIES_MAX} of one call"
             )));
         }
-        let entries = entries.into_iter().map(convert::entry).collect::<Reply<_>>()?;
+        let mut entries = entries.into_iter().map(convert::entry).collect::<Reply<Vec<_>>>()?;
+        if self.call.has_no_parent {
+            // The question is still asked, because plugins wait by it, but the entries need not travel.
+            entries.clear();
+        }
         self.call.unconfirmed = true;
         match self.ask(Question::Reuse { entries }, &[])? {
             Answer::Reused(reused) if reused.len() == count => Ok(reused),
+            Answer::NothingToReuse => {
+                self.call.has_no_parent = true;
+                Ok(vec![false; count])
+            }
             _ => Err(mismatch()),
         }
     }
@@ -296,23 +304,26 @@ impl State {
         length: Option<u64>,
     ) -> Reply<Option<(u64, Option<u64>)>> {
         let file = self.table.get(source)?;
-        let available = file.size_now()?.saturating_sub(offset);
-        if length.map_or(available, |length| length.min(available)) > INLINE_BYTES_MAX as u64 {
+        let expected = file.size().saturating_sub(offset);
+        if length.map_or(expected, |length| length.min(expected)) > INLINE_BYTES_MAX as u64 {
             return Ok(Some((offset, length)));
         }
-        let wanted = length.map_or(INLINE_BYTES_MAX as u64, |it| it.min(INLINE_BYTES_MAX as u64));
-        // Reading on to see the end would cost a call for each small file. Files of the kernel's own (`/proc`) say that they
-        // are empty and are not, so those are read until their end.
-        let wanted = if available > 0 { wanted.min(available) } else { wanted };
-        self.scratch.resize(INLINE_BYTES_MAX, 0);
+        // One byte more than there was shows whether the file has grown. Files of the kernel's own (`/proc`), and those that the
+        // plugin created itself, say that they are empty and need not be, so those are read until their end.
+        let (most, end) = match expected {
+            0 => (INLINE_BYTES_MAX as u64, usize::MAX),
+            expected => (expected + 1, expected as usize),
+        };
+        let wanted = length.map_or(most, |length| length.min(most));
+        self.scratch.resize(INLINE_BYTES_MAX + 1, 0);
         let room = self.scratch.get_mut(..wanted as usize).unwrap_or_default();
-        let count = file.read_fully(room, offset)?;
+        let count = file.read_until(room, offset, end)?;
         let start = self.scratch.get(..count).unwrap_or_default();
         if count > 0 {
             send_data(&self.lane, writer, start)?;
         }
         let left = length.map(|length| length - count as u64);
-        let has_ended = count < INLINE_BYTES_MAX || count as u64 == available || left == Some(0);
+        let has_ended = count as u64 != wanted || left == Some(0);
         Ok((!has_ended).then_some((offset + count as u64, left)))
     }
 

@@ -25,6 +25,8 @@ use crate::worker::state::State;
 #[derive(Debug)]
 pub struct OpenFile {
     file: Arc<File>,
+    /// In bytes, when it was opened.
+    size: u64,
     /// Whether it was created by the plugin.
     writable: bool,
     locks: Locks,
@@ -40,9 +42,14 @@ pub struct Listing {
 }
 
 impl OpenFile {
-    fn new(file: OwnedFd, writable: bool, folder: Arc<Folder>, path: &EntryPath) -> Self {
+    fn opened(file: (OwnedFd, u64), folder: Arc<Folder>, path: &EntryPath) -> Self {
         let name = folder.shown(path);
-        Self { file: Arc::new(file.into()), writable, locks: Locks::new(folder), name }
+        let (file, size) = (Arc::new(file.0.into()), file.1);
+        Self { file, size, writable: false, locks: Locks::new(folder), name }
+    }
+
+    fn created(file: OwnedFd, folder: Arc<Folder>, path: &EntryPath) -> Self {
+        Self { writable: true, ..Self::opened((file, 0), folder, path) }
     }
 
     /// As messages call it.
@@ -71,17 +78,23 @@ impl OpenFile {
         )))
     }
 
-    /// Its length now, in bytes.
-    pub fn size_now(&self) -> Reply<u64> {
-        let metadata =
-            self.file.metadata().map_err(|error| Fault::system("look at", &self.name, error))?;
-        Ok(metadata.len())
+    /// Its length in bytes, when it was opened: it may be another by now.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Reads from `offset` until `buffer` is full or the file ends; returns the number of bytes.
     pub fn read_fully(&self, buffer: &mut [u8], offset: u64) -> Reply<usize> {
+        self.read_until(buffer, offset, usize::MAX)
+    }
+
+    /// The same, and stops too where a read that could have brought more brought no more than `end` bytes in all: the end of
+    /// a file that has kept its size needs no read of its own.
+    pub fn read_until(&self, buffer: &mut [u8], offset: u64, end: usize) -> Reply<usize> {
         let mut filled = 0;
-        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty())
+            && filled != end
+        {
             match self.file.read_at(room, offset.saturating_add(filled as u64)) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
@@ -126,7 +139,7 @@ impl Host for State {
 
     fn open(&mut self, folder: String, path: Vec<u8>) -> Reply<Resource<OpenFile>> {
         let (folder, path) = self.place(&folder, path)?;
-        let file = OpenFile::new(folder.open(&path)?, false, folder, &path);
+        let file = OpenFile::opened(folder.open(&path)?, folder, &path);
         Ok(self.table.push(file)?)
     }
 
@@ -137,7 +150,7 @@ impl Host for State {
         replace: bool,
     ) -> Reply<Resource<OpenFile>> {
         let (folder, path) = self.place(&folder, path)?;
-        let file = OpenFile::new(folder.create(&path, replace)?, true, folder, &path);
+        let file = OpenFile::created(folder.create(&path, replace)?, folder, &path);
         Ok(self.table.push(file)?)
     }
 

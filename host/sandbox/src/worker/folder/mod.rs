@@ -116,8 +116,9 @@ impl Folder {
         Shown { folder: self.name.clone(), path: path.clone() }
     }
 
-    /// Opens a regular file for reading. Other kinds are refused, and opening them does not wait for a peer.
-    pub fn open(&self, path: &EntryPath) -> Reply<OwnedFd> {
+    /// Opens a regular file for reading and says how many bytes it has. Other kinds are refused, and opening them does not wait
+    /// for a peer.
+    pub fn open(&self, path: &EntryPath) -> Reply<(OwnedFd, u64)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         // Reading for a backup should not look like use, but only the owner may ask for that.
         let file = match self.resolve(path, flags | OFlags::NOATIME, Mode::empty()) {
@@ -127,7 +128,7 @@ impl Folder {
         .map_err(|errno| self.refused("open", path, errno))?;
         let status = rustix::fs::fstat(&file).map_err(|it| self.refused("look at", path, it))?;
         match FileType::from_raw_mode(status.st_mode) {
-            FileType::RegularFile => Ok(file),
+            FileType::RegularFile => Ok((file, u64::try_from(status.st_size).unwrap_or_default())),
             other => Err(Failure::Unsupported(format!(
                 "{} is {}, not a regular file",
                 self.shown(path),

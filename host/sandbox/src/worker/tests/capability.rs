@@ -63,14 +63,17 @@ fn open(state: &mut State, name: &str) -> Resource<OpenFile> {
 }
 
 fn create_entry(state: &mut State, name: &str) -> Reply<Resource<Writer>> {
-    let entry = Entry {
+    archive::Host::create(state, bare_entry(name))
+}
+
+fn bare_entry(name: &str) -> Entry {
+    Entry {
         path: name.as_bytes().to_vec(),
         media_type: String::new(),
         size_hint: None,
         metadata: None,
         attributes: Vec::new(),
-    };
-    archive::Host::create(state, entry)
+    }
 }
 
 #[test]
@@ -146,6 +149,50 @@ fn a_small_file_goes_by_value_and_a_large_one_by_descriptor() {
         }
         assert_eq!((seen, seen_rest), (value, rest), "{case:?}");
     }
+}
+
+#[test]
+fn a_file_that_grows_after_it_was_opened_is_sent_to_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("log");
+    fs::write(&path, "before").unwrap();
+    let (mut state, mut host) = state(Some((root.path(), false)));
+    state.begin_call(Activity::Export);
+    let writer = create_entry(&mut state, "entry").unwrap();
+    let file = open(&mut state, "log");
+    fs::write(&path, "before and after").unwrap();
+    state.write_file(writer, file, 0, None).unwrap();
+    state.lane.socket().flush().unwrap();
+    host.receive::<FromWorker>().unwrap();
+    let data = host.receive::<FromWorker>().unwrap();
+    assert!(matches!(data, Some(FromWorker::Data { length: 7, .. })), "{data:?}");
+    host.raw(7);
+    let rest = host.receive::<FromWorker>().unwrap();
+    assert!(
+        matches!(rest, Some(FromWorker::FileRange { offset: 7, length: None, .. })),
+        "{rest:?}"
+    );
+}
+
+#[test]
+fn without_a_parent_snapshot_entries_are_asked_for_once() {
+    let (mut state, mut host) = state(None);
+    state.begin_call(Activity::Export);
+    for count in [2, 0, 0] {
+        host.send(&ToWorker::Answer(Ok(Answer::NothingToReuse)), &[]).unwrap();
+        host.flush().unwrap();
+        let entries = vec![bare_entry("a"), bare_entry("b")];
+        assert_eq!(archive::Host::reuse(&mut state, entries).unwrap(), [false, false]);
+        let question = host.receive::<FromWorker>().unwrap();
+        let Some(FromWorker::Question(Question::Reuse { entries })) = question else {
+            panic!("{question:?}")
+        };
+        assert_eq!(entries.len(), count);
+    }
+    // A name that is none is refused as before, and another call asks anew.
+    assert!(archive::Host::reuse(&mut state, vec![bare_entry("../a")]).is_err());
+    state.begin_call(Activity::Export);
+    assert!(!state.call.has_no_parent);
 }
 
 #[test]
@@ -241,14 +288,7 @@ fn an_answer_that_does_not_fit_its_question_is_not_believed() {
         state.begin_call(Activity::Export);
         host.send(&ToWorker::Answer(Ok(answer)), &[]).unwrap();
         host.flush().unwrap();
-        let entry = crate::worker::bindings::lockgate::datastore::archive::Entry {
-            path: b"a".to_vec(),
-            media_type: String::new(),
-            size_hint: None,
-            metadata: None,
-            attributes: Vec::new(),
-        };
-        let reply = archive::Host::reuse(&mut state, vec![entry]);
+        let reply = archive::Host::reuse(&mut state, vec![bare_entry("a")]);
         assert!(matches!(reply, Err(Fault::Trap(_))), "{reply:?}");
     }
 }
