@@ -36,7 +36,7 @@ impl Refusal for ServerError {
             }
             1045 | 1129 | 1130 | 1698 | 1862 | 4151 => Told::auth(text),
             1044 | 1142 | 1143 | 1227 | 1290 | 1370 | 1410 | 1419 => Told::auth(format!(
-                "{text}; the account lacks a privilege: the README of this plugin has the GRANT statement"
+                "{text}; the account lacks a privilege: docs/plugins/mariadb.md has the GRANT statement"
             )),
             1412 => Told::conflict(format!(
                 "{text}; a table was altered while the backup ran: run the backup again"

@@ -25,7 +25,6 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 struct Kind;
 
 #[test]
-#[ignore = "takes minutes: sh tests/conformance.sh runs it"]
 fn it_conforms() -> Result<()> {
     lockgate_conformance::check(&Kind)
 }
