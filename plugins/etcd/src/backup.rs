@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::fingerprint;
 use crate::keyspace::KeyRange;
 use crate::leases::{self, Cache, Granted};
+use crate::limits::PAGE_KEYS_FIRST;
 use crate::part::{self, Subject};
 use crate::records;
 use crate::scan::{self, KeyValue, Revision, Scan, What};
@@ -32,6 +33,8 @@ pub struct Saving {
     client: Client,
     mark: Mark,
     leases: Cache,
+    /// Keys in a page, as the values were that were read last.
+    page_keys: u64,
     /// Of the coordinator.
     before: Option<Cluster>,
 }
@@ -110,7 +113,14 @@ impl Saving {
             .with_attribute("cluster", format!("{:x}", before.id().0))
             .with_attribute("revision", mark.revision.to_string())
             .with_attribute("consistency", "all keys at one revision");
-        let saving = Self { config, client, mark, leases: Cache::default(), before: Some(before) };
+        let saving = Self {
+            config,
+            client,
+            mark,
+            leases: Cache::default(),
+            page_keys: PAGE_KEYS_FIRST,
+            before: Some(before),
+        };
         Ok((saving, plan))
     }
 
@@ -122,7 +132,14 @@ impl Saving {
             let text = "the endpoint leads to more than one cluster: name one member, or a balancer for one cluster";
             return Err(Told::conflict(text).into());
         }
-        Ok(Self { config, client, mark, leases: Cache::default(), before: None })
+        Ok(Self {
+            config,
+            client,
+            mark,
+            leases: Cache::default(),
+            page_keys: PAGE_KEYS_FIRST,
+            before: None,
+        })
     }
 
     fn export_subject(&mut self, part: &Part, subject: &Subject) -> Result<Summary, Error> {
@@ -156,9 +173,14 @@ impl Saving {
         let mut writer = records::Writer::new(archive::create(&entry)?)?;
         let mut keys = fingerprint::Keys::default();
         let mut used = Granted::new();
-        let (mut items, mut ended, mut bytes) = (0, 0, 0);
+        let (mut items, mut given, mut ended, mut bytes) = (0, 0, 0, 0);
         for range in ranges {
-            let mut scan = Scan::new(range, What::All, Revision::At(self.mark.revision));
+            // Most ranges of a rest are empty, and the plan counted at the same revision.
+            if part.items_estimate == Some(given) {
+                break;
+            }
+            let mut scan = Scan::new(range, What::All, Revision::At(self.mark.revision))
+                .with_page_keys(self.page_keys);
             while let Some(record) = scan.next(&mut self.client)? {
                 let ttl = match self.granted(&record)? {
                     Lease::None => None,
@@ -179,12 +201,10 @@ impl Saving {
                     job::progress(&part.id, bytes, items);
                 }
             }
-            if scan.given() != scan.counted() {
-                let text =
-                    format!("the server counts {} keys and gave {}", scan.counted(), scan.given());
-                return Err(Told::corrupt(text).into());
-            }
+            (self.page_keys, given) = (scan.page_keys(), given + scan.given());
+            agree(scan.counted(), scan.given())?;
         }
+        agree(part.items_estimate.unwrap_or(given), given)?;
         self.check_revision()?;
         writer.end()?.finish()?;
         if !used.is_empty() {
@@ -211,6 +231,15 @@ impl Saving {
     fn check_revision(&mut self) -> Result<(), Error> {
         scan::count(&mut self.client, &self.config.probe()?, self.mark.revision).map(drop)
     }
+}
+
+/// Whether as many keys came as there are.
+fn agree(counted: u64, given: u64) -> Result<(), Error> {
+    if counted == given {
+        return Ok(());
+    }
+    let text = format!("the server counts {counted} keys and gave {given}");
+    Err(Told::corrupt(text).into())
 }
 
 /// What becomes of a key by its lease.

@@ -24,6 +24,7 @@ pub mod scan;
 pub mod snapshot;
 pub mod split;
 pub mod target;
+pub mod window;
 pub mod write;
 
 use lockgate_plugin::{Descriptor, Finding, Plugin, Result};

@@ -18,8 +18,12 @@ pub const ELECTIONS_MAX: u32 = 4;
 pub const PAGE_KEYS_FIRST: u64 = 16;
 /// Keys in any page.
 pub const PAGE_KEYS_MAX: u64 = 10_000;
+/// Keys in the first page of a range after others were read, where their values were small: those of this one may not be.
+pub const PAGE_KEYS_NEXT: u64 = 128;
 /// How much larger than the last a page may be.
 pub const PAGE_GROWTH: u64 = 8;
+/// With fewer keys ahead, a question reaches to their end: to count them costs a server as much as two more questions.
+pub const AHEAD_KEYS: u64 = 5_000;
 /// What a page should hold, in bytes.
 pub const PAGE_BYTES: u64 = 4 << 20;
 /// Names in a page whose values are not asked for: the server reads the values all the same.
@@ -29,12 +33,11 @@ pub const NAMES_PAGE: u64 = 64;
 pub const PREFIX_BYTES_MAX: usize = 80;
 /// Parts that the keys are split into.
 pub const PIECES_MAX: usize = 256;
-/// Questions to the server for the split of one level of names.
+/// Pages of names for the split of one level.
 pub const LOOKS_MAX: usize = 256;
-/// A prefix with more keys is split further.
-pub const SPLIT_KEYS: u64 = 10_000;
-/// How many components of names the parts may go down.
-pub const LEVELS_MAX: usize = 4;
+/// A prefix of one, two and three components with more keys is split by the next one. Each part costs a server some
+/// questions, and a part of a part is seldom restored alone.
+pub const SPLIT_KEYS: [u64; 3] = [10_000, 50_000, 50_000];
 
 /// Changes in one transaction; a server takes 128 by default (`--max-txn-ops`).
 pub const BATCH_CHANGES: usize = 100;

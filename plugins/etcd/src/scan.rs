@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::json::{Json, Place, base64};
 use crate::keyspace::{KeyRange, shown, successor};
 use crate::limits::{
-    NAMES_PAGE, PAGE_BYTES, PAGE_GROWTH, PAGE_KEYS_FIRST, PAGE_KEYS_MAX, VALUE_BYTES_MAX,
+    AHEAD_KEYS, NAMES_PAGE, PAGE_BYTES, PAGE_GROWTH, PAGE_KEYS_FIRST, PAGE_KEYS_MAX,
+    PAGE_KEYS_NEXT, VALUE_BYTES_MAX,
 };
 use crate::message::Done;
+use crate::window::Window;
 
 /// A key with what belongs to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,9 +46,14 @@ pub struct Scan {
     /// The first key that the next page may have; none when there is no next page.
     next: Option<Vec<u8>>,
     page: Option<Page<Response>>,
+    /// The end of the current page's question.
+    asked_to: Option<Vec<u8>>,
     page_keys: u64,
-    /// Of the current page, in bytes.
+    window: Window,
+    /// Of the current page.
     seen: Seen,
+    /// The first key of the current page.
+    first: Vec<u8>,
     last: Vec<u8>,
     counted: Option<u64>,
     given: u64,
@@ -79,12 +86,27 @@ impl Scan {
             what,
             revision,
             page: None,
+            asked_to: None,
             page_keys: if what == What::Names { NAMES_PAGE } else { PAGE_KEYS_FIRST },
+            window: Window::default(),
             seen: Seen::default(),
+            first: Vec::new(),
             last: Vec::new(),
             counted: None,
             given: 0,
         }
+    }
+
+    /// Begins with pages of about this size, what [`Scan::page_keys`] was for another range.
+    #[must_use]
+    pub fn with_page_keys(self, keys: u64) -> Self {
+        Self { page_keys: keys.clamp(1, PAGE_KEYS_NEXT), ..self }
+    }
+
+    /// How many keys the next page may have, by what was seen.
+    #[must_use]
+    pub fn page_keys(&self) -> u64 {
+        self.page_keys
     }
 
     /// How many keys the server counts in the range, once the first page was read.
@@ -120,19 +142,23 @@ impl Scan {
     fn turn(&mut self, client: &mut Client) -> Result<bool, Error> {
         let Some(from) = self.next.take() else { return Ok(false) };
         let rest = KeyRange { from, to: self.range.to.clone() };
+        // The first answer tells how many keys there are.
+        let ahead = self.counted.map_or(0, |counted| counted.saturating_sub(self.given));
+        let asked = if ahead > AHEAD_KEYS { self.window.of(&rest) } else { rest };
         let revision = match self.revision {
             Revision::At(revision) => revision,
             Revision::Pinned | Revision::Moving => 0,
         };
         let question = json!({
-            "key": first_key(&rest),
-            "range_end": end_key(&rest),
+            "key": first_key(&asked),
+            "range_end": end_key(&asked),
             "limit": self.page_keys.to_string(),
             "revision": revision.to_string(),
             "keys_only": self.what == What::Names,
         });
         let answer = client.post("/v3/kv/range", &serde_json::to_vec(&question)?)?;
         self.page = Some(Page::new(answer)?);
+        self.asked_to = asked.to;
         self.seen = Seen::default();
         Ok(true)
     }
@@ -145,6 +171,9 @@ impl Scan {
         {
             let text = format!("the server gave {} where it must not be", shown(&found.key));
             return Err(Told::corrupt(text).into());
+        }
+        if self.seen.keys == 0 {
+            self.first.clone_from(&found.key);
         }
         self.last.clone_from(&found.key);
         self.seen.keys += 1;
@@ -160,20 +189,28 @@ impl Scan {
         if self.revision == Revision::Pinned {
             self.revision = Revision::At(end.revision);
         }
-        if !end.more {
-            return Ok(());
-        }
-        if self.seen.keys == 0 {
+        self.learn();
+        if end.more && self.seen.keys == 0 {
             return Err(
                 Told::corrupt("the server says that there is more, and gives nothing").into()
             );
         }
-        self.next = Some(successor(self.last.clone()));
-        if self.what == What::All {
+        self.next = if end.more {
+            self.window.fit(&self.first, &self.last);
+            Some(successor(self.last.clone()))
+        } else {
+            // The window is used up, or the range.
+            let used_up = self.asked_to.take().filter(|to| self.range.to.as_ref() != Some(to));
+            used_up.inspect(|to| self.window.widen(to))
+        };
+        Ok(())
+    }
+
+    fn learn(&mut self) {
+        if self.what == What::All && self.seen.keys > 0 {
             let fitting = PAGE_BYTES * self.seen.keys / self.seen.bytes.max(1);
             self.page_keys = fitting.clamp(1, (self.page_keys * PAGE_GROWTH).min(PAGE_KEYS_MAX));
         }
-        Ok(())
     }
 }
 

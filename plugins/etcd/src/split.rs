@@ -4,7 +4,8 @@
 use lockgate_plugin::Result;
 
 use crate::keyspace::{KeyRange, component, escape, successor, without};
-use crate::limits::{LEVELS_MAX, LOOKS_MAX, NAMES_PAGE, PIECES_MAX, PREFIX_BYTES_MAX, SPLIT_KEYS};
+use crate::limits::{AHEAD_KEYS, LOOKS_MAX, NAMES_PAGE, PIECES_MAX, PREFIX_BYTES_MAX, SPLIT_KEYS};
+use crate::window::Window;
 
 /// What a split must know of the keys.
 pub trait Index {
@@ -43,7 +44,7 @@ impl Piece {
 pub fn split(index: &mut impl Index) -> Result<Vec<Piece>> {
     let items = index.count(&KeyRange::all())?;
     let mut splitting = Splitting { index, pieces: Vec::new(), coming: 0 };
-    splitting.level(b"", items, LEVELS_MAX)?;
+    splitting.level(b"", items, &SPLIT_KEYS)?;
     Ok(splitting.pieces)
 }
 
@@ -55,7 +56,8 @@ struct Splitting<'a, I> {
 }
 
 impl<I: Index> Splitting<'_, I> {
-    fn level(&mut self, prefix: &[u8], items: u64, levels: usize) -> Result<()> {
+    /// `limits` are those of the components of this level and of the levels below.
+    fn level(&mut self, prefix: &[u8], items: u64, limits: &[u64]) -> Result<()> {
         let room = PIECES_MAX.saturating_sub(self.pieces.len() + self.coming + 1);
         let components = components(self.index, prefix, items, room)?;
         if components.is_empty() && !prefix.is_empty() {
@@ -69,10 +71,9 @@ impl<I: Index> Splitting<'_, I> {
             self.coming -= 1;
             rest = without(&rest, &KeyRange::of_prefix(&component));
             left = left.saturating_sub(items);
-            if items > SPLIT_KEYS && levels > 1 {
-                self.level(&component, items, levels - 1)?;
-            } else {
-                self.pieces.push(Piece::of_prefix(&component, items));
+            match limits {
+                [limit, below @ ..] if items > *limit => self.level(&component, items, below)?,
+                _ => self.pieces.push(Piece::of_prefix(&component, items)),
             }
         }
         self.coming -= 1;
@@ -91,34 +92,51 @@ fn components(
     items: u64,
     room: usize,
 ) -> Result<Vec<(Vec<u8>, u64)>> {
-    let whole = KeyRange::of_prefix(prefix);
-    let mut cursor = Some(whole.from.clone());
-    let mut found = Vec::new();
-    let mut seen = 0;
-    for _ in 0..LOOKS_MAX {
-        let Some(from) = cursor.take() else { break };
-        let rest = KeyRange { from, to: whole.to.clone() };
-        if seen == items || rest.is_empty() || found.len() >= room {
-            break;
-        }
-        for name in index.names(&rest, NAMES_PAGE)? {
-            if cursor.as_ref().is_some_and(|cursor| name < *cursor) {
+    let mut rest = KeyRange::of_prefix(prefix);
+    let mut window = Window::default();
+    let mut last = prefix.to_vec();
+    let mut found: Vec<(Vec<u8>, u64)> = Vec::new();
+    let (mut seen, mut looks) = (0, 0);
+    while seen < items && !rest.is_empty() && found.len() < room && looks < LOOKS_MAX {
+        let ahead = if items - seen > AHEAD_KEYS { window.of(&rest) } else { rest.clone() };
+        let names = index.names(&ahead, NAMES_PAGE)?;
+        let is_used_up = (names.len() as u64) < NAMES_PAGE;
+        looks += usize::from(!names.is_empty());
+        let (before, components) = (last.clone(), found.len());
+        for name in names {
+            if name < rest.from {
                 continue;
             }
-            match component(&name, prefix.len()).filter(|own| own.len() <= PREFIX_BYTES_MAX) {
-                Some(own) if found.len() < room => {
-                    let range = KeyRange::of_prefix(own);
+            let own = component(&name, prefix.len()).filter(|own| own.len() <= PREFIX_BYTES_MAX);
+            let own = own.map(<[u8]>::to_vec);
+            let next = match own {
+                Some(_) if found.len() >= room => return Ok(found),
+                Some(own) => {
+                    let range = KeyRange::of_prefix(&own);
                     let count = index.count(&range)?;
-                    seen += count;
-                    found.push((own.to_vec(), count));
-                    cursor = range.to;
+                    seen = count.saturating_add(seen);
+                    found.push((own, count));
+                    range.to
                 }
-                Some(_) => return Ok(found),
                 None => {
                     seen += 1;
-                    cursor = Some(successor(name));
+                    Some(successor(name.clone()))
                 }
+            };
+            last = name;
+            // No end: nothing comes behind.
+            let Some(next) = next else { return Ok(found) };
+            rest.from = next;
+        }
+        if !is_used_up || found.len() > components {
+            window.fit(&before, &last);
+        }
+        if is_used_up {
+            let Some(end) = ahead.to else { break };
+            if found.len() == components {
+                window.widen(&end);
             }
+            rest.from = rest.from.max(end);
         }
     }
     Ok(found)
@@ -134,6 +152,8 @@ mod tests {
     struct Keys {
         keys: BTreeSet<Vec<u8>>,
         questions: usize,
+        /// Keys that a server goes through for the answers.
+        walked: u64,
     }
 
     impl Keys {
@@ -149,10 +169,12 @@ mod tests {
     impl Index for Keys {
         fn count(&mut self, range: &KeyRange) -> Result<u64> {
             self.questions += 1;
-            Ok(self.inside(range).count() as u64)
+            let count = self.inside(range).count() as u64;
+            self.walked += count;
+            Ok(count)
         }
         fn names(&mut self, range: &KeyRange, limit: u64) -> Result<Vec<Vec<u8>>> {
-            self.questions += 1;
+            self.count(range)?;
             Ok(self.inside(range).take(limit as usize).cloned().collect())
         }
     }
@@ -199,18 +221,51 @@ mod tests {
     #[test]
     fn a_large_component_is_split_by_the_next() {
         let mut keys = Keys::default();
-        keys.add("/registry/pods/", SPLIT_KEYS);
-        keys.add("/registry/events/", SPLIT_KEYS + 1);
+        keys.add("/registry/pods/", SPLIT_KEYS[0]);
+        keys.add("/registry/events/", SPLIT_KEYS[0] + 1);
         keys.add("/registry/loose", 1);
         let pieces = split(&mut keys).unwrap();
         check(&keys, &pieces);
         let expected = [
-            ("%2Fregistry%2Fevents%2F", SPLIT_KEYS + 1),
-            ("%2Fregistry%2Fpods%2F", SPLIT_KEYS),
+            ("%2Fregistry%2Fevents%2F", SPLIT_KEYS[0] + 1),
+            ("%2Fregistry%2Fpods%2F", SPLIT_KEYS[0]),
             ("%2Fregistry%2F~rest", 1),
             ("~rest", 0),
         ];
         assert_eq!(names(&pieces), expected);
+    }
+
+    #[test]
+    fn a_component_of_a_component_is_split_when_it_is_larger_still() {
+        let mut keys = Keys::default();
+        keys.add("/registry/leases/node/", SPLIT_KEYS[1] + 1);
+        keys.add("/registry/pods/shop/", SPLIT_KEYS[1]);
+        let pieces = split(&mut keys).unwrap();
+        check(&keys, &pieces);
+        let expected = [
+            ("%2Fregistry%2Fleases%2Fnode%2F", SPLIT_KEYS[1] + 1),
+            ("%2Fregistry%2Fleases%2F~rest", 0),
+            ("%2Fregistry%2Fpods%2F", SPLIT_KEYS[1]),
+            ("%2Fregistry%2F~rest", 0),
+            ("~rest", 0),
+        ];
+        assert_eq!(names(&pieces), expected);
+    }
+
+    #[test]
+    fn a_server_does_not_walk_over_all_that_is_left_for_each_component() {
+        let mut keys = Keys::default();
+        for number in 0..200_u64 {
+            keys.add(&format!("tenant{number}/"), 300);
+            // Names that have little in common.
+            keys.add(&format!("{:016x}/", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)), 1);
+        }
+        let pieces = split(&mut keys).unwrap();
+        check(&keys, &pieces);
+        assert_eq!(pieces.len(), PIECES_MAX);
+        let all = keys.keys.len() as u64;
+        assert!(keys.walked < 20 * all, "{} of {all}", keys.walked);
+        assert!(keys.questions < 1_000, "{}", keys.questions);
     }
 
     #[test]
@@ -221,7 +276,7 @@ mod tests {
         }
         keys.add("flat", 100_000);
         for number in 0..200 {
-            keys.add(&format!("a/{number:05}/"), SPLIT_KEYS / 100);
+            keys.add(&format!("a/{number:05}/"), SPLIT_KEYS[0] / 100);
         }
         let pieces = split(&mut keys).unwrap();
         check(&keys, &pieces);
