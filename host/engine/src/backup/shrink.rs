@@ -12,14 +12,19 @@ pub(super) fn review(parent: Option<&Parent>, manifest: &Manifest) -> Result<()>
         return Ok(());
     }
     let message = format!(
-        "source {} shrank from {} entries and {} bytes to {} entries and {} bytes; no snapshot was made",
+        "source {} shrank from {} items and {} bytes to {} items and {} bytes; no snapshot was made",
         manifest.source, before.0, before.1, now.0, now.1
     );
     Err(Error::new(ErrorKind::Failed, message)
         .with_hint("if that is right, run the backup once with --allow-shrink"))
 }
 
+/// Items and bytes. Not entries: a plugin may lay the same items out in fewer of them.
 fn size(manifest: &Manifest) -> (u64, u64) {
+    let sum = |sum: u64, count: u64| sum.saturating_add(count);
     let parts = &manifest.parts;
-    (parts.iter().map(|part| part.entries).sum(), parts.iter().map(|part| part.bytes).sum())
+    (
+        parts.iter().map(|part| part.items).fold(0, sum),
+        parts.iter().map(|part| part.bytes).fold(0, sum),
+    )
 }
