@@ -1,3 +1,4 @@
+use lockgate_plugin::files::File;
 use lockgate_plugin::path::shown;
 use lockgate_plugin::{
     Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, archive, files,
@@ -42,7 +43,7 @@ pub fn fingerprint(folder: &str, config: &Config) -> Result<String> {
         match step {
             Step::Names(found) => {
                 for Found { path, metadata } in found {
-                    fingerprint.add(folder, &path, &metadata)?;
+                    fingerprint.add(folder, &path, &metadata, None)?;
                 }
             }
             Step::Unlisted(path, failure) => {
@@ -74,19 +75,25 @@ impl Export<'_> {
         // The host answers after it has taken everything before, so that the files of the last page are read by now.
         self.look_again();
         for (entry, is_reused) in entries.iter().zip(reused) {
+            let mut saved = None;
             if !is_file(entry) {
                 archive::create_empty(entry)?;
-            } else if !is_reused && let Err(failure) = self.read(entry)? {
-                self.troubles.unread(&entry.path, failure)?;
-                continue;
+            } else if !is_reused {
+                match self.read(entry)? {
+                    Ok(file) => saved = Some(file),
+                    Err(failure) => {
+                        self.troubles.unread(&entry.path, failure)?;
+                        continue;
+                    }
+                }
             }
-            self.saved(entry)?;
+            self.saved(entry, saved.as_ref())?;
         }
         Ok(())
     }
 
-    /// Saves the content of a file. The inner failure is about this file alone.
-    fn read(&mut self, entry: &Entry) -> Result<Result<(), Failure>> {
+    /// Saves the content of a file, and gives the file that was read. The inner failure is about this file alone.
+    fn read(&mut self, entry: &Entry) -> Result<Result<File, Failure>> {
         let file = match files::open(self.folder, &entry.path) {
             Ok(file) => file,
             Err(failure) => return Ok(Err(failure)),
@@ -99,14 +106,15 @@ impl Export<'_> {
         if let Some(metadata) = entry.metadata.as_ref().filter(|now| now.size >= WATCHED_BYTES) {
             self.watched.push((entry.path.clone(), metadata.clone()));
         }
-        Ok(Ok(()))
+        Ok(Ok(file))
     }
 
-    fn saved(&mut self, entry: &Entry) -> Result<()> {
+    /// `file` is the one that was read: another one may have its name by now.
+    fn saved(&mut self, entry: &Entry, file: Option<&File>) -> Result<()> {
         self.items += 1;
         match (&mut self.fingerprint, &entry.metadata) {
             (Some(fingerprint), Some(metadata)) => {
-                fingerprint.add(self.folder, &entry.path, metadata)
+                fingerprint.add(self.folder, &entry.path, metadata, file)
             }
             _ => Ok(()),
         }
@@ -148,12 +156,19 @@ struct LiveFingerprint {
 }
 
 impl LiveFingerprint {
-    fn add(&mut self, folder: &str, path: &[u8], metadata: &Metadata) -> Result<()> {
+    /// `file` is its content; without it that is looked up by the name.
+    fn add(
+        &mut self,
+        folder: &str,
+        path: &[u8],
+        metadata: &Metadata,
+        file: Option<&File>,
+    ) -> Result<()> {
         let first = self.links.first(path, metadata);
         let digest;
         let content = match (&first, metadata.kind) {
             (Some(first), _) => Content::SameAs(first),
-            (None, Kind::Regular) => match digest_of(folder, path) {
+            (None, Kind::Regular) => match digest_of(folder, path, file) {
                 Ok(found) => {
                     digest = found;
                     Content::Digest(&digest)
@@ -172,6 +187,9 @@ impl LiveFingerprint {
     }
 }
 
-fn digest_of(folder: &str, path: &[u8]) -> Result<Vec<u8>, Failure> {
-    files::open(folder, path)?.digest()
+fn digest_of(folder: &str, path: &[u8], file: Option<&File>) -> Result<Vec<u8>, Failure> {
+    match file {
+        Some(file) => file.digest(),
+        None => files::open(folder, path)?.digest(),
+    }
 }
