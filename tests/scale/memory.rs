@@ -36,7 +36,7 @@ fn bulk(site: &Site, count: u64, bytes: u64) -> Result<()> {
         "{saving} and {restoring} MiB"
     );
     let summary = lockgate.summary(&["show", "latest"])?;
-    let parts = summary.pointer("/manifest/parts").and_then(Value::as_array).context("parts")?;
+    let parts = summary.pointer("/manifests/0/parts").and_then(Value::as_array).context("parts")?;
     let entries: u64 = parts.iter().filter_map(|part| part.get("entries")?.as_u64()).sum();
     // Each of the two parts has one small entry more.
     ensure!(entries == count + 2, "{entries} entries");
