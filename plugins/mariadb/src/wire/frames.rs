@@ -98,7 +98,8 @@ impl<R: Read> Frames<R> {
     pub fn peek_mark(&mut self) -> Result<u8, Error> {
         self.fill(HEADER_BYTES)?;
         let mark = self.input.get(self.start + HEADER_BYTES - 1);
-        mark.copied().ok_or_else(|| Error::Protocol("a frame has no header"))
+        let Some(mark) = mark else { return Err(Error::Protocol("a frame has no header")) };
+        Ok(*mark)
     }
 
     /// Takes `count` bytes that are not framed; at most [`TRANSFER_BYTES`].
@@ -111,7 +112,9 @@ impl<R: Read> Frames<R> {
         let from = self.start;
         self.start += count;
         let taken = self.input.get(from..from + count);
-        taken.ok_or_else(|| Error::Protocol("more bytes than can be held"))
+        // Not `ok_or`, see `Cursor::bytes`.
+        let Some(taken) = taken else { return Err(Error::Protocol("more bytes than can be held")) };
+        Ok(taken)
     }
 
     /// Reads a whole message into memory.
