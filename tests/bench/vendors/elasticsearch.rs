@@ -11,7 +11,7 @@ use lockgate_tests::random::Random;
 use serde_json::{Value, json};
 
 use super::shell::{Shell, word};
-use super::{Datastore, Side, Size};
+use super::{Datastore, Side, Sides, Size};
 
 const DOCUMENTS: u64 = 100_000;
 const DOCUMENTS_AT_ONCE: u64 = 5_000;
@@ -19,8 +19,7 @@ const DOCUMENTS_AT_ONCE: u64 = 5_000;
 const KEPT: &str = "kept";
 
 struct Search {
-    source: Elasticsearch,
-    target: Elasticsearch,
+    sides: Sides<Elasticsearch>,
     /// Snapshots since the repository is new.
     snapshots: u32,
 }
@@ -46,16 +45,12 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
         source.client.request("POST", "/orders/_bulk", &lines)?;
     }
     source.client.request("POST", "/orders/_flush", "")?;
-    Ok(Box::new(Search { source, target, snapshots: 0 }))
+    Ok(Box::new(Search { sides: Sides { source, target }, snapshots: 0 }))
 }
 
 impl Search {
-    fn server(&self, side: Side) -> &Elasticsearch {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
-
     fn register(&self, side: Side) -> Result<()> {
-        let server = self.server(side);
+        let server = self.sides.of(side);
         let location = server.snapshots().display().to_string();
         let settings = json!({"type": "fs", "settings": {"location": location}}).to_string();
         server.client.request("PUT", &format!("/_snapshot/{KEPT}"), &settings).map(drop)
@@ -63,7 +58,7 @@ impl Search {
 
     /// Makes the server forget its repository, and removes the snapshots.
     fn forget(&self, side: Side) -> Result<()> {
-        let server = self.server(side);
+        let server = self.sides.of(side);
         if server.client.request("GET", &format!("/_snapshot/{KEPT}"), "").is_ok() {
             server.client.request("DELETE", &format!("/_snapshot/{KEPT}"), "")?;
         }
@@ -83,7 +78,7 @@ impl Datastore for Search {
     fn source(&self, side: Side, _secret: &Path) -> String {
         format!(
             "clock = true\nendpoints.server = {{ address = \"127.0.0.1:{}\", encryption = \"off\" }}\n",
-            self.server(side).client.port
+            self.sides.of(side).client.port
         )
     }
 
@@ -97,26 +92,27 @@ impl Datastore for Search {
         self.snapshots += 1;
         let target =
             format!("/_snapshot/{KEPT}/snapshot-{}?wait_for_completion=true", self.snapshots);
-        self.source.client.request("PUT", &target, "")?;
-        shell.run(&format!("restic backup {}", word(self.source.snapshots())))
+        self.sides.source.client.request("PUT", &target, "")?;
+        shell.run(&format!("restic backup {}", word(self.sides.source.snapshots())))
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
-        let [from, to] = [&self.source, &self.target].map(|server| word(server.snapshots()));
+        let [from, to] =
+            [&self.sides.source, &self.sides.target].map(|server| word(server.snapshots()));
         shell.run(&format!("restic restore latest:{from} --target {to}"))?;
         self.register(Side::Target)?;
         let name = format!("/_snapshot/{KEPT}/snapshot-{}", self.snapshots);
         let restore = format!("{name}/_restore?wait_for_completion=true");
-        self.target.client.request("POST", &restore, "").map(drop)
+        self.sides.target.client.request("POST", &restore, "").map(drop)
     }
 
     fn empty(&mut self) -> Result<()> {
-        self.target.client.request("DELETE", "/orders", "")?;
+        self.sides.target.client.request("DELETE", "/orders", "")?;
         self.forget(Side::Target)
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        let client = &self.server(side).client;
+        let client = &self.sides.of(side).client;
         let mapping = client.request("GET", "/orders/_mapping", "")?;
         client.request("POST", "/orders/_refresh", "")?;
         let question = json!({"size": 5000, "sort": ["_doc"]}).to_string();
@@ -139,10 +135,10 @@ impl Datastore for Search {
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.client.request("PUT", "/orders/_doc/0", "{\"amount\": 1}").map(drop)
+        self.sides.target.client.request("PUT", "/orders/_doc/0", "{\"amount\": 1}").map(drop)
     }
 
     fn process(&self, side: Side) -> Option<u32> {
-        self.server(side).pid()
+        self.sides.of(side).pid()
     }
 }

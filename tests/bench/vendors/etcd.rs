@@ -12,22 +12,19 @@ use lockgate_servers::{Etcd, EtcdOptions, etcdutl};
 use lockgate_tests::random::Random;
 
 use super::shell::{Shell, line, word};
-use super::{Datastore, Side, Size};
+use super::{Datastore, Side, Sides, Size};
 
 const KEYS: u64 = 100_000;
 /// Keys of one transaction: more do not fit into a message of the client.
 const KEYS_AT_ONCE: u64 = 2_000;
 
-struct Settings {
-    source: Etcd,
-    target: Etcd,
-}
+struct Settings(Sides<Etcd>);
 
 pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
     let arguments = vec!["--max-txn-ops=10000".to_owned()];
     let options = EtcdOptions { arguments, ..EtcdOptions::default() };
-    let settings =
-        Settings { source: Etcd::start_with(&options)?, target: Etcd::start_with(&options)? };
+    let (source, target) = (Etcd::start_with(&options)?, Etcd::start_with(&options)?);
+    let settings = Settings(Sides { source, target });
     let mut random = Random::new(7);
     let keys = size.of(KEYS);
     for first in (0..keys).step_by(KEYS_AT_ONCE as usize) {
@@ -37,10 +34,6 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
 }
 
 impl Settings {
-    fn server(&self, side: Side) -> &Etcd {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
-
     /// Keys as Kubernetes has them, in one transaction: no conditions, what to do then, and nothing to do else.
     fn put(&self, keys: std::ops::Range<u64>, random: &mut Random) -> Result<()> {
         let mut text = "\n".to_owned();
@@ -57,7 +50,7 @@ impl Settings {
             text.push_str("\"\n");
         }
         text.push_str("\n\n");
-        let mut command = self.source.client();
+        let mut command = self.0.source.client();
         command.arg("txn").stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().context("run etcdctl")?;
         child.stdin.take().context("etcdctl has no input")?.write_all(text.as_bytes())?;
@@ -72,21 +65,21 @@ impl Datastore for Settings {
     }
 
     fn source(&self, side: Side, _secret: &Path) -> String {
-        let address = &self.server(side).address;
+        let address = &self.0.of(side).address;
         format!("endpoints.server = {{ address = \"{address}\", encryption = \"off\" }}\n")
     }
 
     fn save(&mut self, shell: &mut Shell) -> Result<()> {
         let file = word(shell.folder().join("saved/snapshot.db"));
-        let save = line(self.source.client().args(["snapshot", "save"]));
+        let save = line(self.0.source.client().args(["snapshot", "save"]));
         shell.run(&format!("mkdir -p saved; {save} {file}; restic backup {file}"))
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
         let (saved, restored) = (shell.folder().join("saved"), shell.folder().join("restored"));
-        self.target.kill();
-        fs::remove_dir_all(self.target.data()?)?;
-        let member: Vec<String> = self.target.member()?.into_iter().map(word).collect();
+        self.0.target.kill();
+        fs::remove_dir_all(self.0.target.data()?)?;
+        let member: Vec<String> = self.0.target.member()?.into_iter().map(word).collect();
         let member = member.join(" ");
         shell.run(&format!(
             "restic restore latest:{} --target {}; {} snapshot restore {} {member}",
@@ -95,25 +88,25 @@ impl Datastore for Settings {
             word(etcdutl()?),
             word(restored.join("snapshot.db"))
         ))?;
-        self.target.restart()
+        self.0.target.restart()
     }
 
     fn empty(&mut self) -> Result<()> {
-        self.target.reset()
+        self.0.target.reset()
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        let all = self.server(side).ctl(&["get", "", "--from-key", "--write-out=simple"])?;
+        let all = self.0.of(side).ctl(&["get", "", "--from-key", "--write-out=simple"])?;
         let mut hash = DefaultHasher::new();
         all.hash(&mut hash);
         Ok(format!("{} lines, {:016x}", all.lines().count(), hash.finish()))
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.ctl(&["put", "/registry/pods/space-0/name-0", "another"]).map(drop)
+        self.0.target.ctl(&["put", "/registry/pods/space-0/name-0", "another"]).map(drop)
     }
 
     fn process(&self, side: Side) -> Option<u32> {
-        Some(self.server(side).pid())
+        Some(self.0.of(side).pid())
     }
 }

@@ -6,18 +6,15 @@ use anyhow::Result;
 use lockgate_servers::MariaDb;
 
 use super::shell::{Shell, line};
-use super::{Datastore, PASSWORD, Side, Size};
+use super::{Datastore, PASSWORD, Side, Sides, Size};
 
 const CUSTOMERS: u64 = 400_000;
 const SALES: u64 = 1_600_000;
 
-struct Shop {
-    source: MariaDb,
-    target: MariaDb,
-}
+struct Shop(Sides<MariaDb>);
 
 pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
-    let shop = Shop { source: MariaDb::start()?, target: MariaDb::start()? };
+    let shop = Sides { source: MariaDb::start()?, target: MariaDb::start()? };
     for server in [&shop.source, &shop.target] {
         server.sql(&format!(
             "CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'backup'@'%' WITH GRANT OPTION"
@@ -40,13 +37,7 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
          CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC RETURN n * 2;
          CREATE EVENT cleanup ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM sale WHERE placed < '2000-01-01';"
     ))?;
-    Ok(Box::new(shop))
-}
-
-impl Shop {
-    fn server(&self, side: Side) -> &MariaDb {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
+    Ok(Box::new(Shop(shop)))
 }
 
 impl Datastore for Shop {
@@ -59,7 +50,7 @@ impl Datastore for Shop {
             "config = {{ include = [\"shop\"], users = false }}\n\
              endpoints.server = {{ address = \"127.0.0.1:{}\", encryption = \"off\" }}\n\
              credentials.account = {{ principal = \"backup\", secret-file = \"{}\" }}\n",
-            self.server(side).port,
+            self.0.of(side).port,
             secret.display()
         )
     }
@@ -67,22 +58,22 @@ impl Datastore for Shop {
     fn save(&mut self, shell: &mut Shell) -> Result<()> {
         // Without the date the last chunk of an unchanged database is the same, too.
         let options = "--no-defaults --user=root --single-transaction --routines --triggers --events --skip-dump-date --databases shop";
-        let socket = self.source.socket.display();
+        let socket = self.0.source.socket.display();
         shell.run(&format!(
             "mariadb-dump {options} --socket={socket} | restic backup --stdin --stdin-filename shop.sql"
         ))
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
-        shell.run(&format!("restic dump latest shop.sql | {}", line(&self.target.client())))
+        shell.run(&format!("restic dump latest shop.sql | {}", line(&self.0.target.client())))
     }
 
     fn empty(&mut self) -> Result<()> {
-        self.target.sql("DROP DATABASE IF EXISTS shop").map(drop)
+        self.0.target.sql("DROP DATABASE IF EXISTS shop").map(drop)
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        self.server(side).sql(
+        self.0.of(side).sql(
             "USE shop; SELECT COUNT(*) FROM customer; SELECT COUNT(*) FROM sale; CHECKSUM TABLE customer, sale EXTENDED;
              SHOW CREATE TABLE customer; SHOW CREATE TABLE sale; SHOW CREATE VIEW paid;
              SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'shop';
@@ -92,10 +83,10 @@ impl Datastore for Shop {
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.sql("UPDATE shop.sale SET amount = amount + 1 WHERE id = 1").map(drop)
+        self.0.target.sql("UPDATE shop.sale SET amount = amount + 1 WHERE id = 1").map(drop)
     }
 
     fn process(&self, side: Side) -> Option<u32> {
-        Some(self.server(side).pid())
+        Some(self.0.of(side).pid())
     }
 }

@@ -55,6 +55,18 @@ enum Side {
     Target,
 }
 
+/// One of something on each side.
+struct Sides<T> {
+    source: T,
+    target: T,
+}
+
+impl<T> Sides<T> {
+    fn of(&self, side: Side) -> &T {
+        if side == Side::Source { &self.source } else { &self.target }
+    }
+}
+
 /// A server with data, an empty one, and the way in which their makers save and restore.
 trait Datastore {
     /// That way, in a few words.

@@ -9,18 +9,15 @@ use anyhow::Result;
 use lockgate_servers::PostgreSql;
 
 use super::shell::{Shell, line};
-use super::{Datastore, PASSWORD, Side, Size};
+use super::{Datastore, PASSWORD, Side, Sides, Size};
 
 const CUSTOMERS: u64 = 400_000;
 const SALES: u64 = 1_600_000;
 
-struct Shop {
-    source: PostgreSql,
-    target: PostgreSql,
-}
+struct Shop(Sides<PostgreSql>);
 
 pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
-    let shop = Shop { source: PostgreSql::start()?, target: PostgreSql::start()? };
+    let shop = Sides { source: PostgreSql::start()?, target: PostgreSql::start()? };
     for server in [&shop.source, &shop.target] {
         server.sql(
             "postgres",
@@ -45,13 +42,7 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
          CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2';
          VACUUM ANALYZE;"
     ))?;
-    Ok(Box::new(shop))
-}
-
-impl Shop {
-    fn server(&self, side: Side) -> &PostgreSql {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
+    Ok(Box::new(Shop(shop)))
 }
 
 impl Datastore for Shop {
@@ -64,30 +55,30 @@ impl Datastore for Shop {
             "config = {{ databases = [\"shop\"], roles = false }}\n\
              endpoints.server = {{ address = \"127.0.0.1:{}\", encryption = \"off\" }}\n\
              credentials.account = {{ principal = \"backup\", secret-file = \"{}\" }}\n",
-            self.server(side).port,
+            self.0.of(side).port,
             secret.display()
         )
     }
 
     fn save(&mut self, shell: &mut Shell) -> Result<()> {
-        let mut dump = self.source.client("pg_dump");
+        let mut dump = self.0.source.client("pg_dump");
         let dump = line(dump.args(["--format=plain", "--create", "shop"]));
         shell.run(&format!("{dump} | restic backup --stdin --stdin-filename shop.sql"))
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
-        let mut restore = self.target.client("psql");
+        let mut restore = self.0.target.client("psql");
         restore.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=postgres"]);
         let restore = line(&restore);
         shell.run(&format!("restic dump latest shop.sql | {restore}"))
     }
 
     fn empty(&mut self) -> Result<()> {
-        self.target.sql("postgres", "DROP DATABASE IF EXISTS shop WITH (FORCE)").map(drop)
+        self.0.target.sql("postgres", "DROP DATABASE IF EXISTS shop WITH (FORCE)").map(drop)
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        self.server(side).sql(
+        self.0.of(side).sql(
             "shop",
             "SELECT count(*), sum(hashtextextended(customer::text, 0)::numeric) FROM customer;
              SELECT count(*), sum(hashtextextended(sale::text, 0)::numeric) FROM sale;
@@ -99,10 +90,10 @@ impl Datastore for Shop {
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.sql("shop", "UPDATE sale SET amount = amount + 1 WHERE id = 1").map(drop)
+        self.0.target.sql("shop", "UPDATE sale SET amount = amount + 1 WHERE id = 1").map(drop)
     }
 
     fn process(&self, side: Side) -> Option<u32> {
-        Some(self.server(side).pid())
+        Some(self.0.of(side).pid())
     }
 }

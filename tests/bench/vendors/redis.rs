@@ -7,7 +7,7 @@ use anyhow::Result;
 use lockgate_servers::{Redis, RedisOptions};
 
 use super::shell::{Shell, line, word};
-use super::{Datastore, Side, Size};
+use super::{Datastore, Side, Sides, Size};
 
 const KEYS: u64 = 500_000;
 
@@ -23,10 +23,7 @@ end";
 /// Keys that one script makes.
 const KEYS_AT_ONCE: u64 = 50_000;
 
-struct Sessions {
-    source: Redis,
-    target: Redis,
-}
+struct Sessions(Sides<Redis>);
 
 pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
     // For the server's own digest of all that it has.
@@ -38,13 +35,7 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
         let last = (first + KEYS_AT_ONCE - 1).min(keys);
         source.command(&["EVAL", FILL, "0", &first.to_string(), &last.to_string()])?;
     }
-    Ok(Box::new(Sessions { source, target }))
-}
-
-impl Sessions {
-    fn server(&self, side: Side) -> &Redis {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
+    Ok(Box::new(Sessions(Sides { source, target })))
 }
 
 impl Datastore for Sessions {
@@ -56,33 +47,33 @@ impl Datastore for Sessions {
         format!(
             "config = {{ users = false }}\n\
              endpoints.server = {{ address = \"127.0.0.1:{}\", encryption = \"off\" }}\n",
-            self.server(side).port
+            self.0.of(side).port
         )
     }
 
     fn save(&mut self, shell: &mut Shell) -> Result<()> {
-        let save = line(self.source.client().args(["--rdb", "-"]));
+        let save = line(self.0.source.client().args(["--rdb", "-"]));
         shell.run(&format!("{save} | restic backup --stdin --stdin-filename dump.rdb"))
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
-        self.target.kill();
-        let file = word(self.target.dump_file());
+        self.0.target.kill();
+        let file = word(self.0.target.dump_file());
         shell.run(&format!("restic dump latest dump.rdb > {file}"))?;
-        self.target.restart()
+        self.0.target.restart()
     }
 
     fn empty(&mut self) -> Result<()> {
-        self.target.kill();
-        let file = self.target.dump_file();
+        self.0.target.kill();
+        let file = self.0.target.dump_file();
         if file.exists() {
             fs::remove_file(file)?;
         }
-        self.target.restart()
+        self.0.target.restart()
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        let server = self.server(side);
+        let server = self.0.of(side);
         Ok(format!(
             "{} keys, {}",
             server.command(&["DBSIZE"])?,
@@ -91,10 +82,10 @@ impl Datastore for Sessions {
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.command(&["SET", "session:1", "another"]).map(drop)
+        self.0.target.command(&["SET", "session:1", "another"]).map(drop)
     }
 
     fn process(&self, side: Side) -> Option<u32> {
-        Some(self.server(side).pid())
+        Some(self.0.of(side).pid())
     }
 }

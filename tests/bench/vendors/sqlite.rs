@@ -7,14 +7,13 @@ use anyhow::{Context as _, Result};
 use lockgate_servers::{Sqlite, SqliteProgram};
 
 use super::shell::{Shell, word};
-use super::{Datastore, Side, Size};
+use super::{Datastore, Side, Sides, Size};
 
 const ROWS: u64 = 600_000;
 const DATABASE: &str = "shop.db";
 
 struct Files {
-    source: Sqlite,
-    target: Sqlite,
+    sides: Sides<Sqlite>,
     _application: SqliteProgram,
 }
 
@@ -30,13 +29,7 @@ pub fn open(size: Size) -> Result<Box<dyn Datastore>> {
          CREATE INDEX letter_sender ON letter(sender);"
     ))?;
     let application = source.hold(&[source.data().join(DATABASE)])?;
-    Ok(Box::new(Files { source, target, _application: application }))
-}
-
-impl Files {
-    fn folder(&self, side: Side) -> &Sqlite {
-        if side == Side::Source { &self.source } else { &self.target }
-    }
+    Ok(Box::new(Files { sides: Sides { source, target }, _application: application }))
 }
 
 impl Datastore for Files {
@@ -45,13 +38,13 @@ impl Datastore for Files {
     }
 
     fn source(&self, side: Side, _secret: &Path) -> String {
-        let path = self.folder(side).data();
+        let path = self.sides.of(side).data();
         let path = path.display();
         format!("folders.data = {{ path = \"{path}\", access = \"read-write\", locks = true }}\n")
     }
 
     fn save(&mut self, shell: &mut Shell) -> Result<()> {
-        let database = word(self.source.data().join(DATABASE));
+        let database = word(self.sides.source.data().join(DATABASE));
         let copy = word(shell.folder().join("saved").join(DATABASE));
         shell.run(&format!(
             "mkdir -p saved; sqlite3 {database} '.backup saved/{DATABASE}'; restic backup {copy}"
@@ -59,22 +52,25 @@ impl Datastore for Files {
     }
 
     fn restore(&mut self, shell: &mut Shell) -> Result<()> {
-        let (saved, target) = (word(shell.folder().join("saved")), word(self.target.data()));
+        let (saved, target) = (word(shell.folder().join("saved")), word(self.sides.target.data()));
         shell.run(&format!("restic restore latest:{saved} --target {target}"))
     }
 
     fn empty(&mut self) -> Result<()> {
-        fs::remove_dir_all(self.target.data())?;
-        Ok(fs::create_dir(self.target.data())?)
+        fs::remove_dir_all(self.sides.target.data())?;
+        Ok(fs::create_dir(self.sides.target.data())?)
     }
 
     fn contents(&self, side: Side) -> Result<String> {
-        let contents = self.folder(side).contents()?;
+        let contents = self.sides.of(side).contents()?;
         Ok(contents.get(DATABASE).context("there is no database")?.clone())
     }
 
     fn change(&mut self) -> Result<()> {
-        self.target.sql(DATABASE, "UPDATE letter SET sender = 'another' WHERE id = 1").map(drop)
+        self.sides
+            .target
+            .sql(DATABASE, "UPDATE letter SET sender = 'another' WHERE id = 1")
+            .map(drop)
     }
 
     fn process(&self, _side: Side) -> Option<u32> {
