@@ -58,7 +58,14 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let location = context.location(None)?;
     let repository = context.runtime.block_on(location.open())?;
-    let (id, manifests) = look(context, &arguments.snapshot, &repository)?;
+    let is_named =
+        arguments.target.is_some() || arguments.into.is_some() || arguments.source.is_some();
+    // Reading a repository's index takes time, and the restore does it anyway.
+    let (id, manifests) = if is_named {
+        (arguments.snapshot.clone(), Vec::new())
+    } else {
+        look(context, &arguments.snapshot, &repository)?
+    };
     let targets = targets(context, arguments, &id, &manifests)?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
