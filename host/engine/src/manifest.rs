@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lockgate_repository::{Reader, Snapshot};
 use lockgate_sandbox::jail::{Isolation, Report};
@@ -54,6 +55,14 @@ pub struct SetRecord {
     /// Milliseconds from the first source's `begin` until all were released: the points in time of all of them lie in between,
     /// and so long was held off whoever writes to a source that can hold its writers.
     pub held_ms: u64,
+}
+
+impl SetRecord {
+    /// How long the sources were held.
+    #[must_use]
+    pub fn held(&self) -> Duration {
+        Duration::from_millis(self.held_ms)
+    }
 }
 
 /// Which plugin exported a snapshot, and with what it could reach.

@@ -121,14 +121,25 @@ pub(crate) fn with_ticker<T>(
     progress: &Progress,
     work: impl FnOnce() -> T,
 ) -> T {
-    // Dropped when the work ends, also by a panic; then the ticker ends too.
+    let tell = || observer.event(&Event::Totals(progress.totals()));
+    let result = every(TICK, tell, work);
+    tell();
+    result
+}
+
+/// Calls `beat` each time that `period` has passed while `work` goes on.
+pub(crate) fn every<T>(
+    period: Duration,
+    mut beat: impl FnMut() + Send,
+    work: impl FnOnce() -> T,
+) -> T {
+    // Dropped when the work ends, also by a panic; then nothing beats any more.
     let (working, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                observer.event(&Event::Totals(progress.totals()));
+            while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+                beat();
             }
-            observer.event(&Event::Totals(progress.totals()));
         });
         let result = work();
         drop(working);

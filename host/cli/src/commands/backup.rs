@@ -183,13 +183,12 @@ fn print(context: &Context, report: &BackupReport) {
         words::note_unused(&source.unused);
     }
     let counts = Counts::of(&report.sources);
-    let set = report.sources.iter().find_map(|source| source.manifest.set.as_ref());
     let names = report.sources.iter().map(|source| source.manifest.source.as_str());
-    let (whose, held) = match set {
+    let (whose, held) = match report.set() {
         None => (names.collect::<String>(), String::new()),
         Some(set) => (
             format!("set {} ({})", set.name, names.collect::<Vec<_>>().join(", ")),
-            format!("; held for {}", words::duration(Duration::from_millis(set.held_ms))),
+            format!("; held for {}", words::duration(set.held())),
         ),
     };
     let written = &report.written;
@@ -246,7 +245,7 @@ fn to_json(report: &BackupReport) -> Value {
         "partial": report.is_partial(),
     });
     add(&mut body, Counts::of(&report.sources).to_json());
-    let set = report.sources.iter().find_map(|source| source.manifest.set.as_ref());
+    let set = report.set();
     match (set, &report.sources[..]) {
         (None, [source]) => add(&mut body, source_to_json(source)),
         _ => {
@@ -255,7 +254,7 @@ fn to_json(report: &BackupReport) -> Value {
                 add(&mut told, source_to_json(source));
                 told
             });
-            let held = set.map(|set| Duration::from_millis(set.held_ms).as_secs_f64());
+            let held = set.map(|set| set.held().as_secs_f64());
             add(
                 &mut body,
                 json!({

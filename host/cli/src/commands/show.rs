@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use clap::Args;
 use lockgate_engine::{Manifest, Result, read_manifests};
 use lockgate_repository::Snapshot;
@@ -39,7 +37,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
         output::line("not written by lockgate: restore its files with --target");
     }
     if let Some(set) = manifests.iter().find_map(|manifest| manifest.set.as_ref()) {
-        let held = words::duration(Duration::from_millis(set.held_ms));
+        let held = words::duration(set.held());
         output::line(format!("set      {}, all sources as of one moment within {held}", set.name));
     }
     manifests.iter().for_each(|manifest| print_manifest(context, manifest));

@@ -1,8 +1,6 @@
 //! The one moment of all sources: all begin and join before one is released.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use lockgate_sandbox::Instance;
@@ -13,7 +11,7 @@ use super::member::Member;
 use super::plan::{self, Moment};
 use crate::lanes::each;
 use crate::manifest::{PartRecord, SetRecord};
-use crate::progress::planned;
+use crate::progress::{every, planned};
 use crate::{Error, ErrorKind, Result};
 
 /// A source between its begin and its end.
@@ -108,27 +106,21 @@ pub(super) fn export(
 }
 
 /// What `work` gives; none when it took longer than `limit`, after which `stop` was called.
-fn within<T>(limit: Duration, stop: impl FnOnce() + Send, work: impl FnOnce() -> T) -> Option<T> {
+fn within<T>(limit: Duration, stop: impl Fn() + Sync, work: impl FnOnce() -> T) -> Option<T> {
     let late = AtomicBool::new(false);
-    let is_late = &late;
-    // Dropped when the work ends, also by a panic; then nobody watches it any more.
-    let (working, ended) = mpsc::channel::<()>();
-    let result = thread::scope(|scope| {
-        scope.spawn(move || {
-            if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                is_late.store(true, Ordering::Relaxed);
-                stop();
-            }
-        });
-        let result = work();
-        drop(working);
-        result
-    });
+    let beat = || {
+        if !late.swap(true, Ordering::Relaxed) {
+            stop();
+        }
+    };
+    let result = every(limit, beat, work);
     (!late.into_inner()).then_some(result)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[test]

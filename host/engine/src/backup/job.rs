@@ -4,8 +4,8 @@ use lockgate_repository::{Repository, Snapshot, WriteOptions};
 use lockgate_trust::Granted;
 use lockgate_types::{Digest, Finding, Name};
 
-use crate::Manifest;
 use crate::configuration::Source;
+use crate::{Manifest, SetRecord};
 
 /// What one backup is of, and where it goes.
 pub struct BackupJob<'a> {
@@ -54,6 +54,12 @@ pub struct BackupReport {
 }
 
 impl BackupReport {
+    /// The set that the sources make; none for a source alone.
+    #[must_use]
+    pub fn set(&self) -> Option<&SetRecord> {
+        self.sources.first()?.manifest.set.as_ref()
+    }
+
     /// Whether a plugin says that it could not save everything.
     #[must_use]
     pub fn is_partial(&self) -> bool {
