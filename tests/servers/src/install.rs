@@ -32,6 +32,8 @@ pub enum Prerequisite {
     ZooKeeper,
     /// Python, for drivers of the conformance suite.
     Python,
+    /// What fetches clients in Python.
+    Pip,
     /// The PostgreSQL server and its clients.
     PostgreSql,
 }
@@ -51,6 +53,7 @@ impl Prerequisite {
         Self::OpenSsl,
         Self::ZooKeeper,
         Self::Python,
+        Self::Pip,
         Self::PostgreSql,
     ];
 
@@ -68,6 +71,7 @@ impl Prerequisite {
             Self::OpenSsl => "openssl",
             Self::ZooKeeper => "/usr/share/java/zookeeper.jar",
             Self::Python => "python3",
+            Self::Pip => "pip3",
             Self::PostgreSql => "/usr/lib/postgresql/15/bin/postgres",
         }
     }
@@ -86,6 +90,7 @@ impl Prerequisite {
             Self::OpenSsl => &["openssl"],
             Self::ZooKeeper => &["zookeeper", "python3-kazoo", "openjdk-17-jre-headless"],
             Self::Python => &["python3"],
+            Self::Pip => &["python3-pip"],
             Self::PostgreSql => &["postgresql-15"],
         }
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::install::{Prerequisite, install};
+use crate::maven::{COPY_GOAL, libraries, maven};
 use crate::process::run;
 use crate::tools::cached;
 
@@ -40,7 +41,6 @@ const ELASTICSEARCH: Distribution = Distribution {
     version: "7.17.29",
     sha256: "841ee00be1a72ba8e707b5a2fb55f23fe7a4184369b4585393238b1c903eedaf",
 };
-const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
 
 impl SearchProduct {
     fn distribution(self) -> &'static Distribution {
@@ -92,24 +92,15 @@ impl Distribution {
         run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(work))?;
         let unpacked = work.join(format!("{}-{}", self.name, self.version));
         if self.name == OPENSEARCH.name {
-            self.add_reindex(work, &unpacked).context("add the module reindex")?;
+            self.add_reindex(&unpacked).context("add the module reindex")?;
         }
         Ok(unpacked)
     }
 
     /// The distribution for tests lacks the module, which is published as a library.
-    fn add_reindex(&self, work: &Path, home: &Path) -> Result<()> {
-        let project = format!(
-            "<project><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId><version>1</version>\
-             <dependencies><dependency><groupId>org.opensearch.plugin</groupId><artifactId>reindex-client</artifactId>\
-             <version>{}</version></dependency></dependencies></project>",
-            self.version
-        );
-        fs::write(work.join("pom.xml"), project)?;
-        let all = work.join("libraries");
-        let output = format!("-DoutputDirectory={}", all.display());
-        let goal = format!("{COPY_GOAL}:copy-dependencies");
-        run(maven(work).args([&goal, "-DincludeScope=runtime", &output]))?;
+    fn add_reindex(&self, home: &Path) -> Result<()> {
+        let artifact = format!("org.opensearch.plugin:reindex-client:{}", self.version);
+        let all = libraries(&format!("opensearch-reindex-{}", self.version), &[&artifact], &[])?;
         let module = home.join("modules/reindex");
         fs::create_dir_all(&module)?;
         for library in fs::read_dir(&all)? {
@@ -127,11 +118,4 @@ impl Distribution {
         fs::write(module.join("plugin-descriptor.properties"), descriptor)?;
         Ok(())
     }
-}
-
-/// Maven, which refuses what does not fit the repository's sums.
-fn maven(folder: &Path) -> Command {
-    let mut command = Command::new("mvn");
-    command.current_dir(folder).args(["--batch-mode", "--quiet", "--strict-checksums"]);
-    command
 }
