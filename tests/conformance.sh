@@ -1,5 +1,6 @@
 #!/bin/sh
-# Holds every plugin against its real datastore, one after the other, and writes docs/conformance.md from what was found.
+# Holds every plugin against its real datastore, one after the other, then clusters of several members, and writes
+# docs/conformance.md from what was found.
 # LOCKGATE_TEST_SCALE=full makes the contents large. One plugin: cargo test -p lockgate-plugin-NAME --test conformance
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,7 +11,7 @@ target=$(sh tests/target.sh)
 export LOCKGATE_CONFORMANCE_REPORTS="$target/conformance"
 rm -rf "$LOCKGATE_CONFORMANCE_REPORTS"
 result=0
-cargo test --locked --workspace --no-fail-fast --test conformance -- it_conforms --nocapture --include-ignored || result=1
+cargo test --locked --workspace --no-fail-fast --test conformance -- it_conforms clusters --nocapture --include-ignored || result=1
 {
     cat <<'TEXT'
 # What the plugins show

@@ -54,6 +54,7 @@ const RESERVED: [(&str, &[&str]); 14] = [
             "lockgate-cli",
             "lockgate-conformance",
             "lockgate-servers",
+            "lockgate-stand-ins",
             "lockgate-tests",
         ],
     ),

@@ -32,9 +32,11 @@ fn every_plugin_has_the_same_shape() {
 #[test]
 fn every_plugin_has_its_document_with_the_same_headings() {
     let plugins = std::fs::read_dir(top().join("plugins")).expect("plugins exist");
+    let table = read(Path::new("docs/plugins/README.md")).expect("the table of plugins exists");
     for plugin in plugins {
         let name = plugin.expect("the folder is readable").file_name();
         let name = name.to_string_lossy();
+        assert!(table.contains(&format!("\n| [{name}]({name}.md) |")), "the table lacks {name}");
         let text = read(Path::new(&format!("docs/plugins/{name}.md"))).unwrap_or_default();
         assert!(text.starts_with(&format!("# {name}\n")), "docs/plugins/{name}.md is not there");
         let headings: Vec<&str> =

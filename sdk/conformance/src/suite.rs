@@ -18,6 +18,9 @@ const CASE_VARIABLE: &str = "CONFORMANCE_CASE";
 /// Names the folder for the reports.
 const REPORTS_VARIABLE: &str = "LOCKGATE_CONFORMANCE_REPORTS";
 
+/// How the name of a stand-in's version begins.
+const RECORDED_PROTOCOL: &str = "recorded protocol of ";
+
 /// What a run of the suite works with.
 pub struct Options<'a> {
     /// The `lockgate` to run.
@@ -105,7 +108,7 @@ pub fn run(datastore: &dyn Datastore, options: &Options<'_>) -> Result<Report> {
     let mut stage = Stage::new(datastore, options, scale)?;
     let mut report = Report {
         plugin: datastore.plugin().to_owned(),
-        server: datastore.server_version()?,
+        server: named(datastore.server_version()?, stage.workshop.is_recorded()?)?,
         lockgate: stage.workshop.version()?,
         scale: scale.name.to_owned(),
         cases: Vec::new(),
@@ -130,6 +133,18 @@ pub fn run(datastore: &dyn Datastore, options: &Options<'_>) -> Result<Report> {
     }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// What the table calls the server. Nobody is to take a stand-in for a server, nor the other way round.
+fn named(server: String, is_recorded: bool) -> Result<String> {
+    let says_so = server.starts_with(RECORDED_PROTOCOL);
+    ensure!(
+        says_so == is_recorded,
+        "the driver calls its server {server:?}, and the plugin says that it was verified against {}: a stand-in is called \
+         \"{RECORDED_PROTOCOL}X\", and its plugin has the attribute verified = recorded-protocol",
+        if is_recorded { "a recorded protocol only" } else { "a server" }
+    );
+    Ok(server)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
@@ -195,4 +210,21 @@ fn ready<'a>(
     }
     let server = place.as_mut().context("no server")?;
     Ok(server.as_mut())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_stand_in_is_called_one_by_its_driver_and_by_its_plugin() {
+        for (server, is_recorded, is_right) in [
+            ("My Store 1.2", false, true),
+            ("recorded protocol of My Store 1.2", true, true),
+            ("My Store 1.2", true, false),
+            ("recorded protocol of My Store 1.2", false, false),
+        ] {
+            assert_eq!(named(server.to_owned(), is_recorded).is_ok(), is_right, "{server}");
+        }
+    }
 }

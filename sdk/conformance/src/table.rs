@@ -20,7 +20,8 @@ pub fn read_reports(folder: &Path) -> Result<Vec<Report>> {
     let mut reports: Vec<Report> =
         files.iter().map(|file| Report::read(file)).collect::<Result<_>>()?;
     ensure!(!reports.is_empty(), "there is no report in {}", folder.display());
-    reports.sort_by(|left, right| left.plugin.cmp(&right.plugin));
+    reports
+        .sort_by(|left, right| (&left.plugin, &left.server).cmp(&(&right.plugin, &right.server)));
     Ok(reports)
 }
 

@@ -24,6 +24,10 @@ pub(crate) const ORIGINAL: &str = "original";
 /// The source that is restored into.
 pub(crate) const RESTORED: &str = "restored";
 
+/// The descriptor's attribute that says how a plugin was verified, and its value where that was without a server.
+const VERIFIED: &str = "verified";
+const RECORDED: &str = "recorded-protocol";
+
 /// Time for a server to notice that a client has gone.
 const LEFTOVERS_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -49,10 +53,13 @@ impl Workshop {
             workshop.path("config.toml"),
             format!("[trust]\nlock = {:?}\n", workshop.lock()),
         )?;
-        let lockgate =
-            workshop.lockgate.clone().with("LOCKGATE_CONFIG", workshop.path("config.toml"));
-        lockgate.ok(&["plugin", "lock"])?;
+        workshop.configured().ok(&["plugin", "lock"])?;
         Ok(workshop)
+    }
+
+    /// Where the plugin is locked.
+    fn configured(&self) -> Lockgate {
+        self.lockgate.clone().with("LOCKGATE_CONFIG", self.path("config.toml"))
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -67,6 +74,13 @@ impl Workshop {
     pub(crate) fn version(&self) -> Result<String> {
         let said = self.lockgate.ok(&["--version"])?.stdout;
         Ok(said.split_whitespace().last().unwrap_or_default().to_owned())
+    }
+
+    /// Whether the plugin says that no server of its datastore was ever there to verify it.
+    pub(crate) fn is_recorded(&self) -> Result<bool> {
+        let said = self.configured().summary(&["plugin", "inspect", &self.plugin, "--json"])?;
+        let attributes = said.pointer("/descriptor/attributes").context("it was not described")?;
+        Ok(attributes[VERIFIED] == RECORDED)
     }
 }
 

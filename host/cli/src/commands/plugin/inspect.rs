@@ -115,6 +115,9 @@ fn print_descriptor(descriptor: &Descriptor) {
         "datastore    {}; versions: {}",
         descriptor.datastore, descriptor.server_versions
     ));
+    for (key, value) in &descriptor.attributes {
+        output::line(format!("{key:12} {value}"));
+    }
     output::line(format!("consistency  {}", descriptor.consistency));
     output::line(format!("parts        {}", descriptor.part_kinds.join(", ")));
     output::line(format!("features     {}", descriptor.features.join(", ")));
