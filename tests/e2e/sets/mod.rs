@@ -45,6 +45,13 @@ fn four_datastores_are_saved_at_one_moment() -> Result<()> {
     let lockgate = fresh.configure(&site, SET)?;
     let plan = lockgate.ok(&["restore", "latest", "--dry-run"])?;
     ensure!(plan.stdout.matches("nothing was changed").count() == 4, "{plan:?}");
+    // The third has something in the way: the first is not begun.
+    fresh.etcd.ctl(&["put", "number", "9"])?;
+    let refused = lockgate.run(&["restore", "latest"])?;
+    ensure!(refused.error_line().contains("settings"), "{refused:?}");
+    let begun = fresh.bank.server.sql("SHOW DATABASES LIKE 'bank'")?;
+    ensure!(begun.trim().is_empty(), "{begun}");
+    fresh.etcd.ctl(&["del", "number"])?;
     lockgate.ok(&["restore", "latest"])?;
     let numbers = fresh.numbers()?;
     println!("restored: {numbers:?}");

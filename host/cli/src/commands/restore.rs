@@ -2,9 +2,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use lockgate_engine::restore::{RestoreJob, RestorePlan, RestoreReport, Target, preview, restore};
-use lockgate_engine::{Error, ErrorKind, Manifest, Result, read_manifests};
-use lockgate_repository::{Repository, Snapshot};
+use lockgate_engine::restore::{
+    Archived, RestoreJob, RestorePlan, RestoreReport, Target, preview, rehearse, restore,
+};
+use lockgate_engine::{Error, ErrorKind, Result};
+use lockgate_repository::Snapshot;
 use lockgate_types::Name;
 use serde_json::json;
 
@@ -58,61 +60,54 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let location = context.location(None)?;
     let repository = context.runtime.block_on(location.open())?;
-    let is_named =
-        arguments.target.is_some() || arguments.into.is_some() || arguments.source.is_some();
-    // Reading a repository's index takes time, and the restore does it anyway.
-    let (id, manifests) = if is_named {
-        (arguments.snapshot.clone(), Vec::new())
-    } else {
-        look(context, &arguments.snapshot, &repository)?
-    };
-    let targets = targets(context, arguments, &id, &manifests)?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
-    for (source, target) in targets {
-        let job = RestoreJob {
-            repository: &repository,
-            snapshot: &id,
-            source,
-            target,
-            parts: arguments.parts.clone(),
-            rename: arguments.rename.clone(),
-            overwrite: arguments.overwrite,
-            disaster_recovery: arguments.disaster_recovery,
-            verify: !arguments.no_verify,
-        };
-        if arguments.dry_run {
-            let plan = preview(&host, &job)?;
+    let archived = Archived::open(&host, &repository, &arguments.snapshot)?;
+    let jobs = jobs(context, arguments, &archived)?;
+    if arguments.dry_run {
+        for job in &jobs {
+            let plan = preview(&host, job)?;
             bars.finish();
             print_plan(context.json, &plan);
-        } else {
-            let report = restore(&host, &job)?;
-            bars.finish();
-            print_report(context.json, &report);
         }
+        return Ok(exit::OK);
+    }
+    if jobs.len() > 1 {
+        rehearse(&host, &jobs)?;
+    }
+    for job in &jobs {
+        let report = restore(&host, job)?;
+        bars.finish();
+        print_report(context.json, &report);
     }
     Ok(exit::OK)
 }
 
-/// The snapshot's id, so that all sources come from the same one, and what it says of its sources.
-fn look(
-    context: &Context,
-    selector: &str,
-    repository: &Repository,
-) -> Result<(String, Vec<Manifest>)> {
-    context.runtime.block_on(async {
-        let snapshot = repository.snapshot(selector).await?;
-        let manifests = read_manifests(&repository.reader().await?, &snapshot).await?;
-        Ok((snapshot.id.to_string(), manifests))
-    })
+/// One restore for each source, in the order of the snapshot.
+fn jobs<'a>(
+    context: &'a Context,
+    arguments: &'a Arguments,
+    archived: &'a Archived,
+) -> Result<Vec<RestoreJob<'a>>> {
+    let targets = targets(context, arguments, archived)?;
+    let job = |(source, target)| RestoreJob {
+        archived,
+        source,
+        target,
+        parts: arguments.parts.clone(),
+        rename: arguments.rename.clone(),
+        overwrite: arguments.overwrite,
+        disaster_recovery: arguments.disaster_recovery,
+        verify: !arguments.no_verify,
+    };
+    Ok(targets.into_iter().map(job).collect())
 }
 
 /// Which source of the snapshot goes where; no source is all of the snapshot.
 fn targets<'a>(
     context: &'a Context,
     arguments: &'a Arguments,
-    id: &str,
-    manifests: &'a [Manifest],
+    archived: &'a Archived,
 ) -> Result<Vec<(Option<&'a Name>, Target<'a>)>> {
     let source = arguments.source.as_ref();
     if let Some(folder) = &arguments.target {
@@ -121,11 +116,11 @@ fn targets<'a>(
     if let Some(into) = &arguments.into {
         return Ok(vec![(source, target(context, into)?)]);
     }
-    let archived: Vec<&Name> = match source {
+    let names: Vec<&Name> = match source {
         Some(source) => vec![source],
-        None => all(arguments, id, manifests)?,
+        None => all(arguments, archived)?,
     };
-    archived.into_iter().map(|name| Ok((Some(name), target(context, name.as_str())?))).collect()
+    names.into_iter().map(|name| Ok((Some(name), target(context, name.as_str())?))).collect()
 }
 
 fn target<'a>(context: &'a Context, name: &str) -> Result<Target<'a>> {
@@ -138,8 +133,8 @@ fn target<'a>(context: &'a Context, name: &str) -> Result<Target<'a>> {
 }
 
 /// All sources of the snapshot, if they can be restored one after the other.
-fn all<'a>(arguments: &Arguments, id: &str, manifests: &'a [Manifest]) -> Result<Vec<&'a Name>> {
-    let id = id.get(..8).unwrap_or(id);
+fn all<'a>(arguments: &Arguments, archived: &'a Archived) -> Result<Vec<&'a Name>> {
+    let (id, manifests) = (archived.snapshot.id.short(), &archived.manifests);
     let names: Vec<&Name> = manifests.iter().map(|manifest| &manifest.source).collect();
     if names.is_empty() {
         let message = format!("snapshot {id} was not written by lockgate");

@@ -1,5 +1,6 @@
 //! Restore: select → verify → admit → launch → preview → import → compare → end.
 
+mod archived;
 mod import;
 mod selection;
 mod source;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_repository::{Reader, Repository, Snapshot};
+use lockgate_repository::{Reader, Snapshot};
 use lockgate_sandbox::Instance;
 use lockgate_trust::Granted;
 use lockgate_types::{Finding, Name, Outcome, RestoreRequest, Step};
@@ -19,16 +20,15 @@ use crate::manifest::{IsolationRecord, Manifest};
 use crate::progress::{Event, Progress, Totals, with_ticker};
 use crate::{Error, ErrorKind, Host, Result, audit};
 
+pub use archived::Archived;
 pub use selection::Selected;
 use selection::select;
 use target::Placed;
 
 /// What is restored, and where to.
 pub struct RestoreJob<'a> {
-    /// Where the snapshot is.
-    pub repository: &'a Repository,
-    /// Which snapshot: `latest`, `latest~N` or the start of an id.
-    pub snapshot: &'a str,
+    /// From which snapshot.
+    pub archived: &'a Archived,
     /// Which source of it; may be left out when it holds one, or goes into a folder as one tree.
     pub source: Option<&'a Name>,
     /// Where to.
@@ -136,7 +136,7 @@ fn recorded_preview(
     job: &RestoreJob<'_>,
     run: &Arc<audit::Run>,
 ) -> Result<RestorePlan> {
-    let (selected, _reader) = open(host, job)?;
+    let selected = select(job)?;
     let placed = target::place(host, job, &selected, run, target::Purpose::Preview)?;
     let canceller = placed.session.canceller();
     let _listening = host.cancel.listen(move || canceller.cancel());
@@ -145,6 +145,24 @@ fn recorded_preview(
     let steps = placed.coordinator()?.restore_preview(request)?;
     let plugin = placed.plugin_shown();
     Ok(RestorePlan { snapshot: selected.snapshot, manifest: selected.manifest, plugin, steps })
+}
+
+/// Previews several restores that belong together, so that none of them is begun when one cannot be done.
+///
+/// # Errors
+/// When one is impossible, or would replace what is there without being allowed to.
+pub fn rehearse(host: &Host, jobs: &[RestoreJob<'_>]) -> Result<()> {
+    for job in jobs {
+        let plan = preview(host, job)?;
+        let Some(step) = plan.steps.iter().find(|step| step.overwrites) else { continue };
+        if !job.overwrite {
+            let message = format!("source {}: {} is not empty", job.target.name(), step.target);
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint(
+                "nothing was restored; allow the replacement with --overwrite, or restore the sources one by one",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Restores a snapshot.
@@ -157,7 +175,7 @@ pub fn restore(host: &Host, job: &RestoreJob<'_>) -> Result<RestoreReport> {
 
 fn recorded(host: &Host, job: &RestoreJob<'_>, run: &Arc<audit::Run>) -> Result<RestoreReport> {
     let started = Instant::now();
-    let (selected, reader) = open(host, job)?;
+    let selected = select(job)?;
     let placed = target::place(host, job, &selected, run, target::Purpose::Restore)?;
     let canceller = placed.session.canceller();
     let listening = host.cancel.listen(move || canceller.cancel());
@@ -166,7 +184,7 @@ fn recorded(host: &Host, job: &RestoreJob<'_>, run: &Arc<audit::Run>) -> Result<
         host,
         name: job.target.name(),
         placed: &placed,
-        reader: &reader,
+        reader: &job.archived.reader,
         selected: &selected,
         request: &request,
         verify: job.verify,
@@ -188,16 +206,6 @@ fn recorded(host: &Host, job: &RestoreJob<'_>, run: &Arc<audit::Run>) -> Result<
         unused,
         totals,
         duration: started.elapsed(),
-    })
-}
-
-fn open(host: &Host, job: &RestoreJob<'_>) -> Result<(Selected, Reader)> {
-    host.observer.event(&Event::Stage("select"));
-    host.runtime.block_on(async {
-        let snapshot = job.repository.snapshot(job.snapshot).await?;
-        let reader = job.repository.reader().await?;
-        let selected = select(&reader, snapshot, job).await?;
-        Ok((selected, reader))
     })
 }
 

@@ -1,9 +1,9 @@
-use lockgate_repository::{Reader, Snapshot};
+use lockgate_repository::Snapshot;
 use lockgate_types::{Attributes, EntryPath, Part};
 
 use super::RestoreJob;
 use super::target::FILES_PLUGIN;
-use crate::manifest::{Manifest, PartRecord, path, read_manifests, source_folder};
+use crate::manifest::{Manifest, PartRecord, path, source_folder};
 use crate::restore::Target;
 use crate::{Error, ErrorKind, Result};
 
@@ -27,12 +27,9 @@ pub(super) struct SelectedPart {
     pub fingerprint: Option<String>,
 }
 
-pub(super) async fn select(
-    reader: &Reader,
-    snapshot: Snapshot,
-    job: &RestoreJob<'_>,
-) -> Result<Selected> {
-    let manifest = one_of(read_manifests(reader, &snapshot).await?, &snapshot, job)?;
+pub(super) fn select(job: &RestoreJob<'_>) -> Result<Selected> {
+    let snapshot = job.archived.snapshot.clone();
+    let manifest = one_of(job)?.cloned();
     let root = EntryPath::root();
     let parts = match (&manifest, &job.target) {
         (Some(manifest), Target::Folder(_)) if manifest.plugin.name != FILES_PLUGIN => as_tree(
@@ -47,26 +44,24 @@ pub(super) async fn select(
 }
 
 /// The manifest of the source that is wanted; none when that is no source's, or all of them as one tree.
-fn one_of(
-    mut manifests: Vec<Manifest>,
-    snapshot: &Snapshot,
-    job: &RestoreJob<'_>,
-) -> Result<Option<Manifest>> {
-    let id = snapshot.id.short();
+fn one_of<'a>(job: &RestoreJob<'a>) -> Result<Option<&'a Manifest>> {
+    let manifests = &job.archived.manifests;
+    let id = job.archived.snapshot.id.short();
     if let Some(source) = job.source {
-        let position = manifests.iter().position(|manifest| manifest.source == *source);
         let absent = || {
             Error::new(ErrorKind::NotFound, format!("snapshot {id} holds no source {source}"))
                 .with_hint("`lockgate show SNAPSHOT` lists its sources")
         };
-        return Ok(Some(manifests.swap_remove(position.ok_or_else(absent)?)));
+        let found = manifests.iter().find(|manifest| manifest.source == *source);
+        return found.map(Some).ok_or_else(absent);
     }
-    match (manifests.len(), &job.target) {
-        (0 | 1, _) => Ok(manifests.pop()),
+    match (manifests.as_slice(), &job.target) {
+        ([], _) => Ok(None),
+        ([manifest], _) => Ok(Some(manifest)),
         (_, Target::Folder(_)) => Ok(None),
-        (count, Target::Source { .. }) => Err(Error::new(
+        (several, Target::Source { .. }) => Err(Error::new(
             ErrorKind::Configuration,
-            format!("snapshot {id} holds {count} sources: which one?"),
+            format!("snapshot {id} holds {} sources: which one?", several.len()),
         )
         .with_hint("say it with --source NAME; `lockgate show SNAPSHOT` lists them")),
     }
