@@ -6,6 +6,7 @@
 //! started again as a server can.
 
 mod journal;
+mod marathon;
 mod service;
 
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::service::Service;
 type Start = fn(&Path) -> Result<Box<dyn Service>>;
 
 /// The stand-ins by their names.
-const KNOWN: &[(&str, Start)] = &[];
+const KNOWN: &[(&str, Start)] = &[("marathon", marathon::start)];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
