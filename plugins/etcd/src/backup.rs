@@ -17,6 +17,7 @@ use crate::fingerprint;
 use crate::keyspace::KeyRange;
 use crate::leases::{self, Cache, Granted};
 use crate::limits::PAGE_KEYS_FIRST;
+use crate::message::Number;
 use crate::part::{self, Subject};
 use crate::records;
 use crate::scan::{self, KeyValue, Revision, Scan, What};
@@ -75,7 +76,7 @@ impl Backup for Saving {
 impl Saving {
     fn start(config: Config, request: &BackupRequest) -> Result<(Self, BackupPlan), Error> {
         let wanted = config.wanted()?;
-        let mut client = Client::new();
+        let mut client = Client::new(&config)?;
         let before = Cluster::look(&mut client, &config)?;
         for finding in before.findings().iter().filter(|it| it.severity > Severity::Notice) {
             log::warn!("{}", finding.message);
@@ -126,7 +127,9 @@ impl Saving {
 
     fn take_part(config: Config, mark: &[u8]) -> Result<Self, Error> {
         let mark: Mark = serde_json::from_slice(mark)?;
-        let mut client = Client::new();
+        let mut client = Client::new(&config)?;
+        let id = mark.cluster.parse().map_err(|_| Told::corrupt("the mark names no cluster"))?;
+        client.keep_to(Number(id));
         let header = cluster::header(&mut client, &config.probe()?)?;
         if header.cluster_id.to_string() != mark.cluster {
             let text = "the endpoint leads to more than one cluster: name one member, or a balancer for one cluster";

@@ -11,19 +11,40 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::config::Config;
 use crate::error::{Error, ServerError};
-use crate::limits::{ANSWER_BYTES_MAX, ELECTIONS_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, ELECTIONS_MAX, TURNS_MAX};
+use crate::message::{Number, Status};
 
-const ENDPOINT: &str = "server";
 const CREDENTIAL: &str = "account";
-/// What may be asked twice.
-const READS: [&str; 3] = ["/v3/kv/range", "/v3/lease/timetolive", "/v3/lease/leases"];
+/// What changes nothing and may be asked twice, also of another member.
+const READS: [&str; 11] = [
+    "/v3/auth/role/get",
+    "/v3/auth/role/list",
+    "/v3/auth/user/get",
+    "/v3/auth/user/list",
+    "/v3/cluster/member/list",
+    "/v3/kv/range",
+    "/v3/lease/leases",
+    "/v3/lease/timetolive",
+    "/v3/maintenance/alarm",
+    "/v3/maintenance/snapshot",
+    STATUS,
+];
+const STATUS: &str = "/v3/maintenance/status";
 /// What of an error's body is read, in bytes.
 const ERROR_BYTES_MAX: u64 = 4 << 10;
 
-/// A way to the server. Every instance of the plugin has one.
-#[derive(Default)]
+/// A way to the cluster. Every instance of the plugin has one.
 pub struct Client {
+    /// Members, by the names of their endpoints.
+    endpoints: Vec<String>,
+    /// The one that is asked.
+    current: usize,
+    /// The number of the cluster, once it is known.
+    cluster: Option<Number>,
+    /// How often another member was turned to.
+    turns: u32,
     user: Option<String>,
     token: Option<String>,
 }
@@ -41,9 +62,50 @@ struct Token {
 
 impl Client {
     /// Logs in when the server asks who it is, and not before.
+    ///
+    /// # Errors
+    /// When the configuration names members wrongly.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        Ok(Self::of(config.endpoints()?))
+    }
+
+    /// A way to these endpoints, which are members of one cluster.
     #[must_use]
-    pub fn new() -> Self {
-        Self { user: None, token: None }
+    pub fn of(endpoints: Vec<String>) -> Self {
+        Self { endpoints, current: 0, cluster: None, turns: 0, user: None, token: None }
+    }
+
+    /// The cluster that is asked from now on: no member of another one is turned to.
+    pub fn keep_to(&mut self, cluster: Number) {
+        self.cluster = Some(cluster);
+    }
+
+    fn endpoint(&self) -> &str {
+        self.endpoints.get(self.current).map_or("", String::as_str)
+    }
+
+    /// Turns to another member when this one cannot be reached. False when there is none, or the error is of another kind.
+    pub fn turn(&mut self, error: &Error) -> bool {
+        if self.turns >= TURNS_MAX || self.endpoints.len() < 2 || !error.is_unreachable() {
+            return false;
+        }
+        self.turns += 1;
+        let lost = self.endpoint().to_owned();
+        log::warn!("endpoint {lost}: {error}");
+        for _ in 1..self.endpoints.len() {
+            self.current = (self.current + 1) % self.endpoints.len();
+            match self.send(STATUS, b"{}").and_then(read_json::<Status>) {
+                Ok(status)
+                    if self.cluster.is_none_or(|known| known == status.header.cluster_id) =>
+                {
+                    log::warn!("going on at endpoint {}, another member", self.endpoint());
+                    return true;
+                }
+                Ok(_) => log::warn!("endpoint {} is of another cluster", self.endpoint()),
+                Err(error) => log::warn!("endpoint {}: {error}", self.endpoint()),
+            }
+        }
+        false
     }
 
     /// The user that is logged in.
@@ -111,13 +173,15 @@ impl Client {
                     elections += 1;
                     log::warn!("{path}: {error}; asking again");
                 }
+                Err(error) if READS.contains(&path) && self.turn(&error) => {}
                 answer => return answer,
             }
         }
     }
 
     fn send(&self, path: &str, body: &[u8]) -> Result<Response, Error> {
-        let mut request = Request::post(ENDPOINT, path).header("content-type", "application/json");
+        let mut request =
+            Request::post(self.endpoint(), path).header("content-type", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", token);
         }

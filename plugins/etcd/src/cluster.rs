@@ -38,6 +38,7 @@ impl Cluster {
     pub fn look(client: &mut Client, config: &Config) -> Result<Self, Error> {
         let status: Status = client.ask("/v3/maintenance/status", &json!({}))?;
         admit(&status.version, config.allow_untested_version)?;
+        client.keep_to(status.header.cluster_id);
         if status.leader == Number::default() {
             return Err(Told::unreachable("the cluster has no leader: check its members").into());
         }

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use crate::keyspace::{KeyRange, successor};
 use crate::limits::PREFIX_BYTES_MAX;
 
+/// The endpoint that every source has.
+pub const ENDPOINT: &str = "server";
+
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub cluster: bool,
     /// Whether the database's file is taken too.
     pub physical_snapshot: bool,
+    /// Names of further endpoints, each a member of the same cluster.
+    pub members: Vec<String>,
     /// Whether a restore raises the target's revision to the archived one.
     pub bump_revision: bool,
     /// Whether a server of a version that was not tested is worked with.
@@ -35,6 +40,7 @@ impl Default for Config {
             auth: true,
             cluster: true,
             physical_snapshot: false,
+            members: Vec::new(),
             bump_revision: false,
             allow_untested_version: false,
         }
@@ -74,6 +80,24 @@ impl Config {
         Ok(wanted)
     }
 
+    /// The endpoints in the order in which they are asked.
+    ///
+    /// # Errors
+    /// When a name of `members` is there twice.
+    pub fn endpoints(&self) -> Result<Vec<String>> {
+        let mut endpoints = vec![ENDPOINT.to_owned()];
+        for name in &self.members {
+            if name.is_empty() || endpoints.contains(name) {
+                let text = format!(
+                    "members: {name:?} is empty, or named twice; `{ENDPOINT}` is always the first"
+                );
+                return Err(Error::config(text));
+            }
+            endpoints.push(name.clone());
+        }
+        Ok(endpoints)
+    }
+
     /// One key that may be asked for, whether it is there or not, to learn the revision: the account need not be allowed
     /// any other keys than those that are wanted.
     ///
@@ -97,6 +121,16 @@ mod tests {
     #[test]
     fn every_key_has_a_default_and_the_schema_knows_it() {
         lockgate_plugin::native::check_schema::<Config>(SCHEMA).unwrap();
+    }
+
+    #[test]
+    fn members_are_further_endpoints() {
+        let with = |members: &[&str]| {
+            let members = members.iter().map(|name| (*name).to_owned()).collect();
+            Config { members, ..Config::default() }.endpoints()
+        };
+        assert_eq!(with(&["b", "c"]).unwrap(), ["server", "b", "c"]);
+        assert!(with(&["b", "b"]).is_err() && with(&["server"]).is_err() && with(&[""]).is_err());
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Error {
         ["leader changed", "no leader", "request timed out"].iter().any(|words| self.says(words))
     }
 
+    /// Nobody answers, or the answer breaks off.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Told(told) if matches!(told.failure(), contract::Failure::Unreachable(_)))
+    }
+
     /// A lease, user or role of this name is there.
     pub fn is_there_already(&self) -> bool {
         self.says("already exists")

@@ -16,6 +16,7 @@ pub mod json;
 pub mod keyspace;
 pub mod leases;
 pub mod limits;
+pub mod members;
 pub mod message;
 pub mod part;
 pub mod records;
@@ -66,8 +67,11 @@ impl Plugin for Etcd {
     }
 
     fn check(config: Config) -> Result<Vec<Finding>> {
-        let mut client = Client::new();
-        Ok(Cluster::look(&mut client, &config)?.findings())
+        let mut client = Client::new(&config)?;
+        let cluster = Cluster::look(&mut client, &config)?;
+        let mut findings = cluster.findings();
+        findings.extend(members::look(&config, &cluster)?);
+        Ok(findings)
     }
 }
 

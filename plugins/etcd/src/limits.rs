@@ -13,6 +13,9 @@ pub const DEPTH_MAX: u32 = 32;
 /// How often a question is asked again for lack of a leader. The server waits some seconds for one each time.
 pub const ELECTIONS_MAX: u32 = 4;
 
+/// How often another member is turned to: enough for each of seven that fails, and for no endless circle.
+pub const TURNS_MAX: u32 = 7;
+
 /// Keys in the first page of a range. A server builds a whole page in its memory, so that the next page's size follows from
 /// the sizes of the values that were seen.
 pub const PAGE_KEYS_FIRST: u64 = 16;
@@ -47,6 +50,9 @@ pub const BATCH_BYTES: usize = 1 << 20;
 pub const LEASES_MAX: usize = 1_000_000;
 /// Revisions that `bump-revision` adds at most: each is one write that the members agree on.
 pub const BUMP_MAX: i64 = 1_000_000;
+/// How far above the archived revision a disaster recovery raises the new cluster: changes after the backup that clients may have
+/// seen of the lost one.
+pub const RECOVERY_MARGIN: i64 = 1_000;
 /// A database that is fuller is a warning, in hundredths of the quota.
 pub const QUOTA_PERCENT_MAX: u64 = 80;
 /// Keys or parts that one message names.

@@ -11,8 +11,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::fingerprint;
 use crate::import::{Importing, grant};
+use crate::keyspace::KeyRange;
 use crate::leases::{self, Cache};
-use crate::limits::{BUMP_MAX, NAMED_MAX};
+use crate::limits::{BUMP_MAX, NAMED_MAX, RECOVERY_MARGIN};
+use crate::members;
 use crate::part::{REVISION, Subject};
 use crate::scan;
 use crate::target::Targets;
@@ -84,8 +86,8 @@ impl Restoring {
     fn open(config: Config, request: RestoreRequest) -> Result<Self, Error> {
         let targets = Targets::new(&request)?;
         Ok(Self {
+            client: Client::new(&config)?,
             config,
-            client: Client::new(),
             request,
             targets,
             leases: Cache::default(),
@@ -109,6 +111,9 @@ impl Restoring {
                         use `etcdutl snapshot restore`";
             return Err(Told::unsupported(text).into());
         }
+        if self.request.disaster_recovery {
+            self.check_recovery(cluster)?;
+        }
         if self.request.overwrite {
             return Ok(());
         }
@@ -126,6 +131,61 @@ impl Restoring {
             in_the_way.len()
         );
         Err(Told::conflict(text).into())
+    }
+
+    /// Whether the target can take the place of a cluster that was lost: it is new, all of it serves, and its revision can be
+    /// raised above the archived one.
+    fn check_recovery(&mut self, cluster: &Cluster) -> Result<(), Error> {
+        let silent = members::look(&self.config, cluster)?;
+        if let Some(finding) = silent.iter().find(|it| it.severity == Severity::Critical) {
+            let text = format!(
+                "disaster recovery needs a cluster of which every member serves: {}",
+                finding.message
+            );
+            return Err(Told::unreachable(text).into());
+        }
+        let everything = KeyRange { from: Vec::new(), to: None };
+        let (keys, _) = scan::count(&mut self.client, &everything, 0)?;
+        if keys > 0 && !self.request.overwrite {
+            let text = format!(
+                "disaster recovery is for a new cluster, and this one has {keys} keys; restore without it, or overwrite after one \
+                 that did not end"
+            );
+            return Err(Told::conflict(text).into());
+        }
+        let wanted = self.archived_revision().unwrap_or_default() + RECOVERY_MARGIN;
+        if wanted - cluster.revision > BUMP_MAX {
+            let text = format!(
+                "the archived revision is more than {BUMP_MAX} above the new cluster's: use a physical snapshot and `etcdutl snapshot \
+                 restore --bump-revision --mark-compacted` on every member, or restore without disaster recovery"
+            );
+            return Err(Told::unsupported(text).into());
+        }
+        Ok(())
+    }
+
+    /// The revision that the keys are of.
+    fn archived_revision(&self) -> Option<i64> {
+        let revisions =
+            self.request.parts.iter().filter_map(|part| part.attribute(REVISION)?.parse().ok());
+        revisions.max()
+    }
+
+    /// Raises the revision above all that clients of the lost cluster can have seen, and has the store say of all before it
+    /// that they are compacted: who remembers one must read everything again, and is told so.
+    fn recover(&mut self, reached: i64) -> Result<Finding, Error> {
+        let wanted = self.archived_revision().unwrap_or_default() + RECOVERY_MARGIN;
+        let raised = if wanted > reached {
+            write::bump(&mut self.client, reached, wanted)?
+        } else {
+            reached
+        };
+        write::compact(&mut self.client, raised)?;
+        let text = format!(
+            "the revision was raised from {reached} to {raised}, and all before it are compacted: clients that remember one of the lost \
+             cluster are told to read again"
+        );
+        Ok(Finding::new(Severity::Ok, "revision", text))
     }
 
     fn steps(&mut self) -> Result<Vec<Step>, Error> {
@@ -209,15 +269,18 @@ impl Restoring {
     fn finish(&mut self, before: &Cluster) -> Result<Vec<Finding>, Error> {
         let after = self.look()?;
         let mut findings = after.changes_since(before);
-        findings.extend(self.revision(after.revision)?);
+        if self.request.disaster_recovery {
+            findings.push(self.recover(after.revision)?);
+        } else {
+            findings.extend(self.revision(after.revision)?);
+        }
+        findings.extend(members::look(&self.config, &after)?);
         findings.extend(self.passwords()?);
         Ok(findings)
     }
 
     fn revision(&mut self, reached: i64) -> Result<Option<Finding>, Error> {
-        let archived =
-            self.request.parts.iter().filter_map(|part| part.attribute(REVISION)?.parse().ok());
-        let Some(archived) = archived.max().filter(|archived: &i64| *archived > reached) else {
+        let Some(archived) = self.archived_revision().filter(|archived| *archived > reached) else {
             return Ok(None);
         };
         let finding = |severity, text| Some(Finding::new(severity, "revision", text));

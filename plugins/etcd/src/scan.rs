@@ -131,10 +131,21 @@ impl Scan {
                 return Ok(None);
             }
             let Some(page) = &mut self.page else { return Ok(None) };
-            if let Some(found) = page.next()? {
-                return self.take(found).map(Some);
+            match page.next() {
+                Ok(Some(found)) => return self.take(found).map(Some),
+                Ok(None) => self.close_page()?,
+                // Another member has the same revision.
+                Err(error) if matches!(self.revision, Revision::At(_)) && client.turn(&error) => {
+                    self.page = None;
+                    let is_new = self.last.is_empty();
+                    self.next = Some(if is_new {
+                        self.range.from.clone()
+                    } else {
+                        successor(self.last.clone())
+                    });
+                }
+                Err(error) => return Err(error),
             }
-            self.close_page()?;
         }
     }
 
@@ -185,7 +196,8 @@ impl Scan {
     fn close_page(&mut self) -> Result<(), Error> {
         let Some(page) = self.page.take() else { return Ok(()) };
         let end = page.end;
-        self.counted.get_or_insert(end.count);
+        // Before the first whole page there are only keys of pages that broke off.
+        self.counted.get_or_insert(self.given - self.seen.keys + end.count);
         if self.revision == Revision::Pinned {
             self.revision = Revision::At(end.revision);
         }

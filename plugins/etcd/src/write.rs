@@ -171,3 +171,11 @@ pub fn bump(client: &mut Client, from: i64, wanted: i64) -> Result<i64, Error> {
     bumped?;
     Ok(removed?.header.revision.signed()?)
 }
+
+/// Has the store forget all revisions before `revision`.
+///
+/// # Errors
+/// When the server refuses.
+pub fn compact(client: &mut Client, revision: i64) -> Result<(), Error> {
+    client.ask::<Done>("/v3/kv/compaction", &json!({ "revision": revision.to_string() })).map(drop)
+}

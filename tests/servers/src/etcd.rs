@@ -163,13 +163,31 @@ impl Etcd {
         run(self.client().args(arguments))
     }
 
+    /// `127.0.0.1:port` of each member, for clients.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.members.iter().map(|member| format!("127.0.0.1:{}", member.port)).collect()
+    }
+
+    /// Runs `etcdctl` at one member and gives what it printed.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn ctl_at(&self, address: &str, arguments: &[&str]) -> Result<String> {
+        run(self.client_at(address).args(arguments))
+    }
+
     /// `etcdctl`, connected to the first member.
     #[must_use]
     pub fn client(&self) -> Command {
+        self.client_at(&self.address)
+    }
+
+    fn client_at(&self, address: &str) -> Command {
         let protocol = if self.ca_certificate.is_some() { "https" } else { "http" };
         let mut command = Command::new(&self.client);
         command
-            .arg(format!("--endpoints={protocol}://{}", self.address))
+            .arg(format!("--endpoints={protocol}://{address}"))
             .args(["--command-timeout=120s", "--dial-timeout=10s"]);
         if let (Some(authority), Some((certificate, key))) =
             (&self.ca_certificate, &self.client_certificate)
@@ -218,13 +236,22 @@ impl Etcd {
     /// # Errors
     /// When the cluster does not come back.
     pub fn reset(&mut self) -> Result<()> {
-        self.kill();
-        for member in &self.members {
-            fs::remove_dir_all(&member.data)?;
-        }
+        self.lose()?;
         let password = self.password.take();
         self.restart()?;
         password.map_or(Ok(()), |password| self.enable_auth(&password))
+    }
+
+    /// Kills all members and deletes what they kept.
+    ///
+    /// # Errors
+    /// When a folder stays.
+    pub fn lose(&mut self) -> Result<()> {
+        self.kill();
+        for member in self.members.iter().filter(|member| member.data.exists()) {
+            fs::remove_dir_all(&member.data)?;
+        }
+        Ok(())
     }
 
     /// The number of the first member's process.
@@ -247,9 +274,17 @@ impl Etcd {
     /// # Errors
     /// When there are no members.
     pub fn member(&self) -> Result<Vec<&str>> {
+        self.member_options(0)
+    }
+
+    /// The same for any member.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn member_options(&self, number: usize) -> Result<Vec<&str>> {
         let names =
             ["--name=", "--data-dir=", "--initial-cluster=", "--initial-advertise-peer-urls="];
-        let arguments = &self.members.first().context("no members")?.arguments;
+        let arguments = &self.members.get(number).context("no such member")?.arguments;
         let is_named = |text: &&str| names.iter().any(|name| text.starts_with(name));
         Ok(arguments.iter().map(String::as_str).filter(is_named).collect())
     }

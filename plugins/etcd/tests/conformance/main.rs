@@ -1,5 +1,6 @@
 //! The suite against real etcd servers, filled through the gateway and seen through `etcdctl`.
 
+mod clusters;
 mod content;
 mod disaster;
 mod gateway;
