@@ -18,6 +18,8 @@ use crate::survey::{Survey, survey};
 
 /// The entry that holds the nodes of a part.
 pub const NODES: &str = "nodes.jsonl";
+/// Attribute of a part's summary: the last transaction that it has.
+pub const ZXID: &str = "zxid";
 /// A coordinator or a worker of a backup.
 #[derive(Debug)]
 pub struct Saving {
@@ -42,12 +44,15 @@ impl Backup for Saving {
     fn begin(config: Config, request: BackupRequest) -> Result<(Self, BackupPlan)> {
         config.validate()?;
         let server = reach::server(&config)?;
-        let mut session = reach::session(&config)?;
-        let mut scope = scope(&config);
-        let quotas = session.stat(QUOTAS)?.is_some();
-        scope.starts.retain(|start| start != QUOTAS || quotas);
-        let surveyed = survey(&mut session, &scope, job::go_on)?;
-        session.close();
+        let surveyed = reach::persist(&config, || {
+            let mut session = reach::session(&config)?;
+            let mut scope = scope(&config);
+            let quotas = session.stat(QUOTAS)?.is_some();
+            scope.starts.retain(|start| start != QUOTAS || quotas);
+            let surveyed = survey(&mut session, &scope, job::go_on)?;
+            session.close();
+            Ok(surveyed)
+        })?;
         let trees = surveyed.trees.keys().cloned().collect();
         let mark = Mark { trees, is_choice: !request.parts.is_empty() };
         let parts = parts(&config, &server, &surveyed, &request)?;
@@ -198,7 +203,11 @@ fn findings(config: &Config, surveyed: &Survey) -> Vec<Finding> {
 }
 
 /// Reads a moment in a session of its own, so that none waits while the storage takes its time.
-fn read(config: &Config, mut scope: Scope) -> Result<Moment> {
+fn read(config: &Config, scope: Scope) -> Result<Moment> {
+    Ok(reach::persist(config, || read_once(config, scope.clone()))?)
+}
+
+fn read_once(config: &Config, mut scope: Scope) -> Result<Moment, Error> {
     let mut session = reach::session(config)?;
     if session.stat(QUOTAS)?.is_none() {
         scope.starts.retain(|start| start != QUOTAS);
@@ -270,7 +279,7 @@ fn write(part: &Part, moment: &Moment) -> Result<Summary, Error> {
     };
     Ok(Summary::of_items(items)
         .with_fingerprint(fingerprint.finish())
-        .with_attribute("zxid", format!("{:#x}", moment.zxid))
+        .with_attribute(ZXID, format!("{:#x}", moment.zxid))
         .with_attribute("zxid-at-first-read", format!("{:#x}", moment.began))
         .with_attribute("tries", moment.rounds.to_string())
         .with_attribute("ephemeral-nodes-left-out", left_out.to_string())

@@ -3,6 +3,7 @@
 use lockgate_plugin::{Error, Result};
 use serde::Deserialize;
 
+use crate::limits::RECOVERY_STEPS_MAX;
 use crate::scope;
 
 /// What the operator can set; every key has a default. [`SCHEMA`] is the same for programs.
@@ -73,7 +74,7 @@ impl Config {
         if !(2..=120).contains(&self.session_timeout_seconds) {
             return Err(Error::config("session-timeout-seconds: use 2 to 120"));
         }
-        if self.sequence_steps_max > 10_000_000 {
+        if self.sequence_steps_max > RECOVERY_STEPS_MAX {
             return Err(Error::config("sequence-steps-max: use 0 to 10000000"));
         }
         self.member_addresses().map(drop)

@@ -15,6 +15,7 @@ pub mod message;
 pub mod names;
 pub mod pipeline;
 pub mod record;
+pub mod recovery;
 pub mod restore;
 pub mod scope;
 pub mod server;

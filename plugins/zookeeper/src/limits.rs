@@ -33,5 +33,12 @@ pub const RECORD_BYTES_MAX: u64 = 2 * REPLY_BYTES_MAX as u64;
 pub const WORD_BYTES_MAX: u64 = 64 << 10;
 /// Names that one message lists.
 pub const NAMES_SHOWN: usize = 10;
+/// How often all members are asked for a session while none has one, and how long to wait in between, in milliseconds: twice the
+/// usual time of an election with some to spare.
+pub const ELECTION_ROUNDS_MAX: u32 = 60;
+/// See [`ELECTION_ROUNDS_MAX`].
+pub const ELECTION_WAIT_MS: u32 = 500;
+/// How far a disaster recovery advances the counter of one node's sequential children, whatever the configuration says.
+pub const RECOVERY_STEPS_MAX: u32 = 10_000_000;
 /// Bytes of a part's name before it is shortened; names of files end at 255.
 pub const PART_NAME_BYTES_MAX: usize = 200;

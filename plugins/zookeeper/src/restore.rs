@@ -9,17 +9,18 @@ use lockgate_plugin::{
     archive, job,
 };
 
-use crate::backup::{NODES, counts, part_scope};
+use crate::backup::{NODES, ZXID, counts, part_scope};
 use crate::capture::capture;
 use crate::config::Config;
 use crate::error::{Error, listed};
 use crate::health;
-use crate::limits::{BATCH_BYTES, BATCH_CHANGES};
+use crate::limits::{BATCH_BYTES, BATCH_CHANGES, RECOVERY_STEPS_MAX};
 use crate::load::Loader;
 use crate::message::{Acl, Kind};
 use crate::names::{self, PartKind, Targets};
 use crate::reach;
 use crate::record::{self, Record};
+use crate::recovery;
 use crate::scope::{LIMITS, QUOTAS, SYSTEM, Scope, USAGE, child, name, parent};
 use crate::session::Session;
 use crate::tree::{Node, Tree};
@@ -33,6 +34,8 @@ pub struct Restoring {
     config: Config,
     targets: Targets,
     overwrite: bool,
+    /// The last transaction of the lost ensemble that the backup has; of a disaster recovery only.
+    recovers: Option<i64>,
 }
 
 impl Restore for Restoring {
@@ -50,6 +53,9 @@ impl Restore for Restoring {
         let restoring = Self::open(config, &request)?;
         let mut session = reach::session(&restoring.config)?;
         let steps = restoring.steps(&mut session, &request)?;
+        if restoring.recovers.is_some() {
+            recovery::check(&restoring.config, &mut session, restoring.overwrite)?;
+        }
         let in_the_way: Vec<&str> =
             steps.iter().filter(|step| step.overwrites).map(|step| step.target.as_str()).collect();
         if !restoring.overwrite && !in_the_way.is_empty() {
@@ -81,7 +87,13 @@ impl Restore for Restoring {
 
     fn end(self, outcome: Outcome) -> Result<Vec<Finding>> {
         match outcome {
-            Outcome::Completed => Ok(health::members(&self.config)),
+            Outcome::Completed => {
+                let mut findings = health::members(&self.config);
+                if let Some(archived) = self.recovers {
+                    findings.push(recovery::transactions(&self.config, archived)?);
+                }
+                Ok(findings)
+            }
             Outcome::Failed(_) | Outcome::Cancelled => Ok(Vec::new()),
         }
     }
@@ -94,7 +106,9 @@ impl Restoring {
             names::node_of(part)?;
         }
         let targets = Targets::new(&request.rename, &request.parts)?;
-        Ok(Self { config, targets, overwrite: request.overwrite })
+        let zxids = request.parts.iter().filter_map(|part| recovery::number(part.attribute(ZXID)?));
+        let recovers = request.disaster_recovery.then(|| zxids.max().unwrap_or_default());
+        Ok(Self { config, targets, overwrite: request.overwrite, recovers })
     }
 
     /// What would be done, part by part.
@@ -178,7 +192,8 @@ impl Restoring {
         session.close();
         let mut import = Import {
             part,
-            config: &self.config,
+            steps_max: self.recovers.map_or(self.config.sequence_steps_max, |_| RECOVERY_STEPS_MAX),
+            recovers: self.recovers.is_some(),
             loader: Loader::new(reach::session(&self.config)?)?,
             live,
             made: BTreeSet::new(),
@@ -255,7 +270,10 @@ fn chunk(input: &mut impl BufRead) -> Result<Vec<Record>, Error> {
 /// One part that is being imported.
 struct Import<'a> {
     part: &'a Part,
-    config: &'a Config,
+    /// For the counter of one node.
+    steps_max: u32,
+    /// Whether counters that cannot be set are an error: a new ensemble would give numbers a second time.
+    recovers: bool,
     loader: Loader<Connection>,
     /// What is there and was not met in the archive yet.
     live: Tree,
@@ -360,12 +378,19 @@ impl Import<'_> {
         }
         let mut behind = Vec::new();
         for (path, sequence) in std::mem::take(&mut self.sequences) {
-            if self.loader.advance(&path, sequence, self.config.sequence_steps_max)? > 0 {
+            if self.loader.advance(&path, sequence, self.steps_max)? > 0 {
                 behind.push(path);
             }
         }
         if !behind.is_empty() {
             let names = listed(behind.iter().map(String::as_str));
+            if self.recovers {
+                let text = format!(
+                    "the counter of sequential children is more than {RECOVERY_STEPS_MAX} behind, and a new ensemble would give their \
+                     numbers a second time: {names}; restore without disaster recovery"
+                );
+                return Err(Told::conflict(text).into());
+            }
             log::warn!(
                 "the counter of sequential children begins before the numbers of some that are there (sequence-steps-max): {names}"
             );

@@ -145,6 +145,21 @@ impl ZooKeeper {
         self.wait(number)
     }
 
+    /// Kills all members, deletes what they kept, and starts them as a new ensemble.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub fn renew(&mut self) -> Result<()> {
+        for number in 0..self.members.len() {
+            self.kill(number)?;
+            fs::remove_dir_all(self.home(number))?;
+        }
+        for number in 0..self.members.len() {
+            self.launch(number)?;
+        }
+        (0..self.members.len()).try_for_each(|number| self.wait(number))
+    }
+
     /// Restarts all members so that [`ZooKeeper::SUPER`] may no more than others.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The plugin against real ZooKeeper servers. What they hold is written and seen by kazoo, a client in Python.
 
+mod clusters;
 mod moment;
 mod server;
 

@@ -24,7 +24,17 @@ pub struct Tree {
 impl Tree {
     /// Runs the client program.
     pub fn client(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command(arguments).output().context("run python3")?;
+        Self::run(self.command(&self.server.ports(), arguments), arguments)
+    }
+
+    /// Runs the client program at one member.
+    pub fn client_at(&self, number: usize, arguments: &[&str]) -> Result<String> {
+        let port = self.server.ports().get(number).copied().context("no such member")?;
+        Self::run(self.command(&[port], arguments), arguments)
+    }
+
+    fn run(mut command: Command, arguments: &[&str]) -> Result<String> {
+        let output = command.output().context("run python3")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the client failed at {arguments:?}: {}", said.trim());
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
@@ -44,9 +54,8 @@ impl Tree {
         Ok(left)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, ports: &[u16], arguments: &[&str]) -> Command {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/client.py");
-        let ports = self.server.ports();
         let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         // The system's own, which sees the packages of the system.
         let mut command = Command::new("/usr/bin/python3");
@@ -131,7 +140,7 @@ impl Server for Tree {
     }
 
     fn write(&mut self) -> Result<Box<dyn Writer>> {
-        let mut command = self.command(&["write"]);
+        let mut command = self.command(&self.server.ports(), &["write"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().context("no output")?);
         let mut line = String::new();
