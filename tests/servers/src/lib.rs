@@ -5,6 +5,7 @@
 //! built from pinned public Go modules into a cache when they are not there. [`install`] brings what is missing on a Debian machine.
 
 mod age;
+mod atomix;
 mod certificates;
 mod elasticsearch;
 mod etcd;
@@ -25,6 +26,7 @@ mod tools;
 mod zookeeper;
 
 pub use age::Age;
+pub use atomix::{Atomix, AtomixClient, AtomixOptions};
 pub use certificates::expired_certificate;
 pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};
