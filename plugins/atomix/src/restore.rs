@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use lockgate_atomix_storage::files::{make_folders, parent, write};
+use lockgate_atomix_storage::files::{archived, make_folders, parent, write};
 use lockgate_atomix_storage::{load, part, save};
 use lockgate_plugin::{
     Context, Entry, Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
@@ -104,7 +104,7 @@ impl Restore for Restoring {
 impl Restoring {
     fn import_configuration(&self, folder: &str) -> Result<()> {
         let changes = changes(&self.config, &self.request);
-        let entries: Vec<Entry> = archive::entries("").collect::<Result<_>>()?;
+        let entries: Vec<Entry> = archived()?;
         for entry in entries {
             let mut text = String::new();
             archive::open(&entry.path)?.read_to_string(&mut text)?;

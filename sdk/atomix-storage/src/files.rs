@@ -2,7 +2,7 @@
 
 use lockgate_plugin::files::{self, File};
 use lockgate_plugin::path::{join, shown};
-use lockgate_plugin::{Context, Error, Failure, Kind, Metadata, Result};
+use lockgate_plugin::{Context, Entry, Error, Failure, Kind, Metadata, Result, archive};
 
 use crate::limits::{PAGE_NAMES, READ_BYTES, SMALL_FILE_BYTES_MAX};
 
@@ -98,6 +98,18 @@ pub fn whole(file: &impl Bytes) -> Result<Vec<u8>> {
             return Err(Error::unsupported(format!("it has more than {most} MiB")));
         }
     }
+}
+
+/// The files of the part that is imported, without the folders that their paths have.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn archived() -> Result<Vec<Entry>> {
+    let is_file = |entry: &Entry| {
+        entry.metadata.as_ref().is_none_or(|metadata| metadata.kind == Kind::Regular)
+    };
+    let entries = archive::entries("");
+    entries.filter(|entry| entry.as_ref().map_or(true, is_file)).collect()
 }
 
 /// Whether something has this name.

@@ -7,7 +7,7 @@ use lockgate_plugin::files::{self as host};
 use lockgate_plugin::path::{join, shown};
 use lockgate_plugin::{Context, Entry, Error, Extraction, Result, archive, attribute};
 
-use crate::files::{finish, is_there, make_folders, read, write};
+use crate::files::{archived, finish, is_there, make_folders, read, write};
 use crate::limits::SEGMENT_BYTES_MAX;
 use crate::member;
 use crate::partition::{Partition, What};
@@ -40,7 +40,7 @@ pub fn owner(folder: &str, partition: &Partition) -> Result<Option<String>> {
 /// # Errors
 /// When the archive cannot be read or the folder cannot be written.
 pub fn load(folder: &str, partition: &Partition, term: u64) -> Result<()> {
-    let entries: Vec<Entry> = archive::entries("").collect::<Result<_>>()?;
+    let entries: Vec<Entry> = archived()?;
     let like = entries.iter().find_map(|entry| entry.metadata.as_ref());
     make_folders(folder, &partition.directory, like)?;
     let lock = partition.path(What::Lock);

@@ -7,6 +7,7 @@
 
 mod journal;
 mod marathon;
+mod onos;
 mod service;
 
 use std::path::Path;
@@ -19,7 +20,7 @@ use crate::service::Service;
 type Start = fn(&Path) -> Result<Box<dyn Service>>;
 
 /// The stand-ins by their names.
-const KNOWN: &[(&str, Start)] = &[("marathon", marathon::start)];
+const KNOWN: &[(&str, Start)] = &[("marathon", marathon::start), ("onos", onos::start)];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

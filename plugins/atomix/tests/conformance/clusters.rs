@@ -11,7 +11,7 @@ use lockgate_servers::{Atomix, AtomixClient, AtomixOptions};
 use tempfile::TempDir;
 
 use crate::primitives::{contents, noise, put_all, usual};
-use crate::server::{Scribe, check_ledger};
+use crate::server::{Scribe, check_ledger, counted};
 
 const MEMBERS: usize = 3;
 /// Small, so that a journal has many.
@@ -124,7 +124,7 @@ fn it_conforms_when_members_are_lost_and_moved() -> Result<()> {
     // One is lost while it is backed up, and a program goes on writing through another.
     let scribe = Scribe::start(cluster.client(0))?;
     sleep(WRITING_TIME);
-    let least = check_ledger(&mut cluster.client(1))?;
+    let least = counted(&mut cluster.client(1))?;
     let backup = std::thread::spawn({
         let lockgate = lockgate.clone();
         move || lockgate.ok(&["backup", "cluster"])

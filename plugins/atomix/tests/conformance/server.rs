@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lockgate_conformance::{
@@ -22,6 +23,9 @@ const SPARE: &str = "spare";
 /// Entries of a ledger, and how many there are: the writer adds an entry and then counts it.
 const LEDGER: &str = "data.ledger";
 const LAST: &str = "data.last";
+/// How often one change is tried, and the pause between.
+const WRITES_MAX: u32 = 60;
+const WRITE_PAUSE: Duration = Duration::from_millis(500);
 
 pub struct Agent {
     atomix: Atomix,
@@ -63,11 +67,16 @@ pub fn begin_ledger(client: &mut AtomixClient) -> Result<()> {
     client.send("PUT", &format!("/v1/atomic-counter/{LAST}"), "1").map(drop)
 }
 
+/// The last entry of the ledger that was counted; also while it is written.
+pub fn counted(client: &mut AtomixClient) -> Result<u64> {
+    create(client, "atomic-counter", LAST)?;
+    Ok(client.get(&format!("/v1/atomic-counter/{LAST}"))?.parse()?)
+}
+
 /// That the ledger has all entries up to the last that was counted, and at most one more.
 pub fn check_ledger(client: &mut AtomixClient) -> Result<u64> {
     create(client, "atomic-map", LEDGER)?;
-    create(client, "atomic-counter", LAST)?;
-    let last: u64 = client.get(&format!("/v1/atomic-counter/{LAST}"))?.parse()?;
+    let last = counted(client)?;
     let keys: Vec<String> =
         serde_json::from_str(&client.get(&format!("/v1/atomic-map/{LEDGER}/keys"))?)?;
     let mut entries: Vec<u64> = keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
@@ -79,6 +88,19 @@ pub fn check_ledger(client: &mut AtomixClient) -> Result<u64> {
         serde_json::from_str(&client.get(&format!("/v1/atomic-map/{LEDGER}/{count}"))?)?;
     ensure!(answer["value"] == format!("entry {count}"), "{answer}");
     Ok(last)
+}
+
+/// Writes until it is done: while a leader is elected, agents answer with 500.
+fn persist(client: &mut AtomixClient, target: &str, text: &str) -> Result<()> {
+    let mut refused = None;
+    for _ in 0..WRITES_MAX {
+        match client.send("PUT", target, text) {
+            Ok(_) => return Ok(()),
+            Err(error) => refused = Some(error),
+        }
+        std::thread::sleep(WRITE_PAUSE);
+    }
+    refused.map_or(Ok(()), Err)
 }
 
 /// Writes the ledger until it is stopped.
@@ -97,8 +119,8 @@ impl Scribe {
             while !is_stopped.load(Ordering::Relaxed) {
                 last += 1;
                 let target = format!("/v1/atomic-map/{LEDGER}/{last}");
-                client.send("PUT", &target, &format!("entry {last}"))?;
-                client.send("PUT", &format!("/v1/atomic-counter/{LAST}"), &last.to_string())?;
+                persist(&mut client, &target, &format!("entry {last}"))?;
+                persist(&mut client, &format!("/v1/atomic-counter/{LAST}"), &last.to_string())?;
                 changes += 2;
             }
             Ok(changes)
@@ -166,10 +188,11 @@ impl Server for Agent {
                     put_all(&connect, "data.many", &(0..count).map(value).collect::<Vec<_>>())
                 }
                 Content::Bulk { bytes } => {
+                    // Noise that is text has three quarters of its length in it.
                     for (seed, map) in [(1, "data.bulk"), (1 << 32, "more.bulk")] {
                         let count = bytes / 2 / USUAL_BYTES as u64 + 1;
                         let value = |number: u64| {
-                            (format!("key-{number}"), noise(seed + number, USUAL_BYTES))
+                            (format!("key-{number}"), noise(seed + number, USUAL_BYTES / 3 * 4))
                         };
                         put_all(&connect, map, &(0..count).map(value).collect::<Vec<_>>())?;
                     }
