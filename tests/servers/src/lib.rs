@@ -39,5 +39,5 @@ pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use stand_in::StandIn;
-pub use tools::{etcd, etcdctl, etcdutl, restic, tools_folder, versitygw};
+pub use tools::{etcd, etcdctl, etcdutl, go_tests, restic, tools_folder, versitygw};
 pub use zookeeper::{ZooKeeper, ZooKeeperOptions};

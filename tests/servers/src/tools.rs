@@ -94,6 +94,36 @@ pub fn versitygw() -> Result<PathBuf> {
     VERSITYGW.path()
 }
 
+/// The tests of the package `package` of a Go module, built into a program that runs them, and the folder of their sources,
+/// where it must run. Built when it is not in the cache.
+///
+/// # Errors
+/// When they cannot be built.
+pub fn go_tests(module: &str, version: &str, package: &str) -> Result<(PathBuf, PathBuf)> {
+    let name = module.rsplit('/').find(|word| !word.starts_with('v')).unwrap_or(module);
+    let folder = cached(&format!("{name}-{version}"), |work| {
+        let go = go::go()?;
+        let pin = format!("module pin\n\ngo {}\n\nrequire {module} {version}\n", go::LANGUAGE);
+        fs::write(work.join("go.mod"), pin)?;
+        let built = work.join("built");
+        fs::create_dir(&built)?;
+        eprintln!("building the tests of {module} {version}, which takes some minutes");
+        let mut command = Command::new(go);
+        command
+            .current_dir(work)
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "-mod=mod -buildvcs=false")
+            .args(["test", "-c", "-o"])
+            .arg(built.join("tests"))
+            .arg(format!("{module}/{package}"));
+        run(&mut command).context("Go and its module proxy are needed")?;
+        // They read files that stand beside them, at most.
+        fs::create_dir(built.join("folder"))?;
+        Ok(built)
+    })?;
+    Ok((folder.join("tests"), folder.join("folder")))
+}
+
 impl Tool {
     fn path(&self) -> Result<PathBuf> {
         let name = format!("{0}-{1}/{0}", self.name, self.version);

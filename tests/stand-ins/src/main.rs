@@ -5,6 +5,7 @@
 //! protocol", never "verified". It listens on 127.0.0.1, and keeps what it was told in FOLDER, so that it can be killed and
 //! started again as a server can.
 
+mod arangodb;
 mod journal;
 mod marathon;
 mod onos;
@@ -20,7 +21,8 @@ use crate::service::Service;
 type Start = fn(&Path) -> Result<Box<dyn Service>>;
 
 /// The stand-ins by their names.
-const KNOWN: &[(&str, Start)] = &[("marathon", marathon::start), ("onos", onos::start)];
+const KNOWN: &[(&str, Start)] =
+    &[("arangodb", arangodb::start), ("marathon", marathon::start), ("onos", onos::start)];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
