@@ -21,7 +21,7 @@ pub struct SearchClient {
 }
 
 impl SearchClient {
-    pub(super) fn new(port: u16, account: Option<(&str, &str)>) -> Self {
+    pub(crate) fn new(port: u16, account: Option<(&str, &str)>) -> Self {
         let authorization = account.map_or(String::new(), |(name, password)| {
             // RFC 7617.
             format!("Authorization: Basic {}\r\n", base64(&format!("{name}:{password}")))
