@@ -4,7 +4,7 @@ use std::io::Write;
 
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Context, Entry, Error, Finding, Metadata, Outcome, Part,
-    Result, Severity, Summary, archive, files,
+    Result, Severity, Summary, archive, files, path,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,8 +19,10 @@ use crate::{client, limits};
 
 /// Kind and id of the part with the snapshot of all shards.
 pub const SNAPSHOT: &str = "snapshot";
-/// Path of its entry.
-pub const SNAPSHOT_ENTRY: &str = "datastore.snapshot";
+/// Attribute of its entries: where in the file they belong.
+pub const OFFSET: &str = "offset";
+/// Attributes of its summary: who owned the file, and who was allowed to read it.
+pub const OWNER: [&str; 3] = ["owner", "group", "mode"];
 /// Kind and id of the part with the names of the models.
 pub const MODELS: &str = "models";
 /// Path of its entry.
@@ -119,16 +121,16 @@ impl Saving {
 
     /// Has the server write the file, and looks whether it holds what it should.
     fn plan_snapshot(&mut self, config: &Config) -> Result<BackupPlan> {
-        let path = config.backup_folder()?;
+        let folder = config.backup_folder()?;
         if !folder::is_granted(BACKUP)? {
             return Err(Error::denied(format!(
-                "folder {BACKUP} is not granted: grant `folders.{BACKUP}` on the folder that the server knows as {path}; \
+                "folder {BACKUP} is not granted: grant `folders.{BACKUP}` on the folder that the server knows as {folder}; \
                  `way = \"json\"` needs none"
             )));
         }
         let before = Shards::read()?;
         let stale = folder::status(BACKUP, FILE);
-        let file = format!("{path}/{}", String::from_utf8_lossy(FILE));
+        let file = format!("{folder}/{}", String::from_utf8_lossy(FILE));
         let input = json!({ "input": { "file-path": file, "timeout": config.timeout_seconds } });
         client::send("POST", RPC, &serde_json::to_vec(&input)?).with_context(|| {
             format!("having the server write {file} (`backup-path`; the server's user must be allowed to)")
@@ -201,10 +203,13 @@ impl Saving {
             return Err(changed());
         }
         let size = metadata.size;
-        let entry = Entry::new(SNAPSHOT_ENTRY).with_metadata(metadata);
-        let mut writer = archive::create(&entry)?;
-        writer.write_file(&source, 0, Some(size))?;
-        writer.finish()?;
+        for (path, offset, length) in pieces(&self.mark.shards, size) {
+            let entry = Entry::new(path).with_size_hint(length);
+            let entry = entry.with_attribute(OFFSET, offset.to_string());
+            let mut writer = archive::create(&entry)?;
+            writer.write_file(&source, offset, Some(length))?;
+            writer.finish()?;
+        }
         let digest = source.digest().map_err(Error::from)?;
         archive::settle()?;
         if !folder::status(BACKUP, FILE).is_some_and(|now| is_same(&now)) {
@@ -212,6 +217,10 @@ impl Saving {
         }
         let mut summary = Summary::of_items(self.mark.shards.len() as u64)
             .with_attribute(SHA256, crate::hexadecimal(&digest));
+        let owner = [metadata.owner, metadata.group, metadata.mode];
+        for (key, value) in OWNER.into_iter().zip(owner) {
+            summary = summary.with_attribute(key, value.to_string());
+        }
         for (kind, shard) in self.mark.shards.iter().take(limits::SHARDS_MAX) {
             let text = format!(
                 "index {}, term {}, {} bytes",
@@ -221,6 +230,28 @@ impl Saving {
         }
         Ok(summary)
     }
+}
+
+/// Entries of the file: path, offset and length, in the file's order. The data of a large shard is one of its own, so that what changes
+/// in front of it does not make it new.
+fn pieces(shards: &[(String, snapshot::Shard)], size: u64) -> Vec<(String, u64, u64)> {
+    let is_large = |(_, shard): &&(String, snapshot::Shard)| shard.bytes >= limits::PIECE_BYTES_MIN;
+    let mut large: Vec<&(String, snapshot::Shard)> = shards.iter().filter(is_large).collect();
+    large.sort_by_key(|(_, shard)| shard.offset);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    let mut add = |name: &str, from: u64, to: u64| {
+        if to > from {
+            pieces.push((format!("{:04}-{name}", pieces.len()), from, to - from));
+        }
+    };
+    for (kind, shard) in large {
+        add("envelope", at, shard.offset);
+        at = shard.offset.saturating_add(shard.bytes);
+        add(&format!("{}-{}", path::escape(kind), path::escape(&shard.name)), shard.offset, at);
+    }
+    add("envelope", at, size);
+    pieces
 }
 
 fn changed() -> Error {
@@ -241,4 +272,32 @@ fn export_models(part: &Part) -> Result<Summary> {
     }
     writer.finish()?;
     Ok(Summary::of_items(modules.split_whitespace().count() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_whole_file_and_large_shards_stand_alone() {
+        let shard = |name: &str, offset, bytes| {
+            let name = name.to_owned();
+            ("config".to_owned(), snapshot::Shard { name, offset, bytes, ..Default::default() })
+        };
+        let large = limits::PIECE_BYTES_MIN;
+        let shards = [shard("b", 100 + large, large), shard("a", 50, large), shard("c", 10, 5)];
+        let found = pieces(&shards, 3 * large);
+        let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["0000-envelope", "0001-config-a", "0002-envelope", "0003-config-b", "0004-envelope"]
+        );
+        let mut at = 0;
+        for (_, offset, length) in &found {
+            assert_eq!(*offset, at);
+            at += length;
+        }
+        assert_eq!(at, 3 * large);
+        assert_eq!(pieces(&[], 7), [("0000-envelope".to_owned(), 0, 7)]);
+    }
 }

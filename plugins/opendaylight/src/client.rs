@@ -172,9 +172,9 @@ impl Refused {
             401 | 403 => Error::auth(format!(
                 "the account is refused: {text}; docs/plugins/opendaylight.md says what it needs"
             )),
-            404 => Error::unreachable(format!(
-                "RESTCONF is not there (status 404): the node is starting, or does not have the feature odl-restconf-nb"
-            )),
+            404 => Error::unreachable(
+                "RESTCONF is not there (status 404): the node is starting, or does not have the feature odl-restconf-nb",
+            ),
             409 | 412 => Error::conflict(text),
             408 | 429 | 502..=504 => Error::unreachable(text),
             _ => Error::other(text),

@@ -53,7 +53,7 @@ impl Plugin for OpenDaylight {
                 .to_owned(),
             not_saved: words(&[
                 "way json: the operational datastore, and the keys of the installation, unless `exclude` lets them in",
-                "way snapshot: shards that the asked member has no replica of",
+                "way snapshot: shards that the asked member has no replica of, and those that are not persistent, as operational ones are",
                 "models and features, which come with the node; their names are saved",
                 "users and roles of AAA, certificates in files, etc/ and configuration/ of the node",
                 "the order in which a server gives the entries of a list whose order means nothing",

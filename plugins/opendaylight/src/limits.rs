@@ -17,6 +17,8 @@ pub const HANDLES_MAX: usize = 1 << 20;
 pub const NAME_BYTES_MAX: u64 = 1 << 10;
 /// Fields of one class.
 pub const CLASS_FIELDS_MAX: usize = 256;
+/// Data of a shard that is an entry of its own, in bytes.
+pub const PIECE_BYTES_MIN: u64 = 64 << 10;
 /// Shards of one datastore.
 pub const SHARDS_MAX: usize = 4096;
 

@@ -5,11 +5,11 @@
 //! Source: `DefaultDatastoreSnapshotRestore` of the controller, <https://github.com/opendaylight/controller/tree/v9.0.4>.
 
 use lockgate_plugin::{
-    Context, Entry, Error, Extraction, Failure, Finding, Part, RestoreRequest, Result, Severity,
+    Context, Error, Extraction, Failure, Finding, Metadata, Part, RestoreRequest, Result, Severity,
     archive, clock, files, job, log,
 };
 
-use crate::backup::{SHA256, SHARDS, SNAPSHOT, SNAPSHOT_ENTRY};
+use crate::backup::{OFFSET, OWNER, SHA256, SHARDS, SNAPSHOT};
 use crate::client;
 use crate::config::Config;
 use crate::folder::{self, DATA, FILE, RESTORE};
@@ -75,21 +75,27 @@ pub fn import(part: &Part, overwrite: bool) -> Result<()> {
 }
 
 fn write(part: &Part) -> Result<()> {
-    let path = SNAPSHOT_ENTRY.as_bytes();
-    let entry: Entry = archive::open(path)?.entry();
     let file = files::create(RESTORE, FILE, true).map_err(Error::from)?;
-    archive::extract(&[Extraction { path: path.to_vec(), target: &file, offset: 0 }])?;
+    let mut pieces = Vec::new();
+    for entry in archive::entries("") {
+        let entry = entry?;
+        let offset = entry.attribute(OFFSET).and_then(|offset| offset.parse().ok());
+        let offset = offset.ok_or_else(|| Error::corrupt("an entry does not tell its place"))?;
+        pieces.push(Extraction { path: entry.path, target: &file, offset });
+    }
+    archive::extract(&pieces)?;
     let digest = crate::hexadecimal(&file.digest().map_err(Error::from)?);
     if part.attribute(SHA256) != Some(digest.as_str()) {
         return Err(Error::corrupt("what was written is not what was archived"));
     }
     // The node reads it as its own user, whose file it was.
-    if let Some(metadata) = &entry.metadata {
-        for unset in file.apply(metadata).map_err(Error::from)? {
-            log::warn!(
-                "{RESTORE}/{}: {unset}; the node must be able to read it",
-                String::from_utf8_lossy(FILE)
-            );
+    let number = |key: &str| part.attribute(key).and_then(|number| number.parse().ok());
+    if let [Some(owner), Some(group), Some(mode)] = OWNER.map(number) {
+        let (owner_name, group_name) = (String::new(), String::new());
+        let now = file.metadata().map_err(Error::from)?;
+        let then = Metadata { owner, group, mode, owner_name, group_name, ..now };
+        for unset in file.apply(&then).map_err(Error::from)? {
+            log::warn!("the file in the folder restore: {unset}; the node must be able to read it");
         }
     }
     file.sync().map_err(Error::from)?;

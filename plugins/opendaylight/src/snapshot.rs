@@ -38,6 +38,8 @@ pub struct Shard {
     pub last_index: i64,
     /// Of that entry.
     pub last_term: i64,
+    /// Where its data begins in the file: what is before it changes with every transaction, and the data does not.
+    pub offset: u64,
     /// Bytes of its data in the file.
     pub bytes: u64,
 }
@@ -96,6 +98,8 @@ struct Frame {
     items: usize,
     /// The first bytes that it wrote itself.
     head: Vec<u8>,
+    /// Where it began to write itself behind the last object in it.
+    start: Option<u64>,
 }
 
 /// Bytes of [`Frame::head`]: five long integers and what tells their lengths.
@@ -127,14 +131,21 @@ impl Listener for Reader {
         }
         if let Some(parent) = self.stack.last_mut() {
             parent.items += 1;
+            parent.start = None;
         }
-        self.stack.push(Frame { class, items: 0, head: Vec::new() });
+        self.stack.push(Frame { class, items: 0, head: Vec::new(), start: None });
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<()> {
+    fn leave(&mut self, end: u64) -> Result<()> {
         let Some(frame) = self.stack.pop() else { return Ok(()) };
+        let is_tree = self.stack.last().is_some_and(|parent| parent.class == Class::State);
         match frame.class {
+            Class::Other if is_tree => {
+                let start = frame.start.unwrap_or(end);
+                let shard = self.shard()?;
+                (shard.offset, shard.bytes) = (start, end.saturating_sub(start));
+            }
             Class::Raft => {
                 let mut head = frame.head.as_slice();
                 let [last_index, last_term] = two(&mut head)?;
@@ -197,15 +208,11 @@ impl Listener for Reader {
         Ok(())
     }
 
-    fn data(&mut self, bytes: &[u8]) -> Result<()> {
-        let is_state = self.stack.iter().any(|frame| frame.class == Class::State);
+    fn data(&mut self, start: u64, bytes: &[u8]) -> Result<()> {
         if let Some(frame) = self.stack.last_mut() {
             let room = HEAD_BYTES.saturating_sub(frame.head.len());
             frame.head.extend(bytes.iter().take(room));
-        }
-        if is_state {
-            let shard = self.shard()?;
-            shard.bytes = shard.bytes.saturating_add(bytes.len() as u64);
+            frame.start.get_or_insert(start);
         }
         Ok(())
     }
@@ -370,22 +377,26 @@ mod tests {
 
     #[test]
     fn all_shards_are_listed_with_their_place_in_the_log() {
-        let found = read(sample().as_slice()).unwrap();
-        let shard = |name: &str, last_index, last_term, bytes| Shard {
+        let whole = sample();
+        let found = read(whole.as_slice()).unwrap();
+        let shard = |name: &str, last_index, last_term| Shard {
             name: name.to_owned(),
             last_index,
             last_term,
-            bytes,
+            ..Shard::default()
         };
+        // From the first block of the tree up to the end of the object that holds it.
+        let offset = whole.windows(2).position(|pair| pair == [0x77, 200]).unwrap() as u64;
+        let inventory = Shard { offset, bytes: 2 + 200 + 5 + 256 + 1, ..shard("inventory", 7, 1) };
         let config = Datastore {
             kind: "config".to_owned(),
             manager: Some(vec!["default".to_owned()]),
-            shards: vec![shard("default", -1, -1, 0), shard("inventory", 7, 1, 459)],
+            shards: vec![shard("default", -1, -1), inventory],
         };
         let operational = Datastore {
             kind: "operational".to_owned(),
             manager: None,
-            shards: vec![shard("default", 0x0102, 3, 0)],
+            shards: vec![shard("default", 0x0102, 3)],
         };
         assert_eq!(found, [config, operational]);
     }
@@ -421,7 +432,7 @@ mod tests {
             Ok(())
         }
 
-        fn leave(&mut self) -> Result<()> {
+        fn leave(&mut self, _: u64) -> Result<()> {
             Ok(())
         }
 
@@ -437,7 +448,7 @@ mod tests {
             Ok(())
         }
 
-        fn data(&mut self, _: &[u8]) -> Result<()> {
+        fn data(&mut self, _: u64, _: &[u8]) -> Result<()> {
             Ok(())
         }
     }

@@ -38,16 +38,17 @@ const PIECE_BYTES: usize = 64 << 10;
 pub trait Listener {
     /// An object of that class begins.
     fn enter(&mut self, class: &str) -> Result<()>;
-    /// The object that began last ends.
-    fn leave(&mut self) -> Result<()>;
+    /// The object that began last ends, in front of the byte `end` of the stream.
+    fn leave(&mut self, end: u64) -> Result<()>;
     /// A string; none for one that is longer than names are.
     fn string(&mut self, text: Option<&str>) -> Result<()>;
     /// No object.
     fn null(&mut self) -> Result<()>;
     /// An integer field of the object that began last.
     fn integer(&mut self, field: &str, value: i32) -> Result<()>;
-    /// Data that the object that began last has written itself; what it wrote in one go may come in several pieces.
-    fn data(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Data that the object that began last has written itself, of a block that begins at the byte `start` of the stream; what it
+    /// wrote in one go may come in several pieces.
+    fn data(&mut self, start: u64, bytes: &[u8]) -> Result<()>;
 }
 
 /// Reads one object, up to the end of `source`.
@@ -134,12 +135,14 @@ impl<R: Read, L: Listener> Parser<'_, R, L> {
                 self.text(tag)?;
             }
             TC_BLOCKDATA => {
+                let start = self.offset - 1;
                 let length = u64::from(self.byte()?);
-                self.data(length)?;
+                self.data(start, length)?;
             }
             TC_BLOCKDATALONG => {
+                let start = self.offset - 1;
                 let length = self.length()?;
-                self.data(length)?;
+                self.data(start, length)?;
             }
             // Exceptions, resets and proxies of interfaces stand in no snapshot.
             other => return Err(Error::corrupt(format!("the tag {other:#04x} is not expected"))),
@@ -174,7 +177,7 @@ impl<R: Read, L: Listener> Parser<'_, R, L> {
                 ));
             }
         }
-        self.listener.leave()
+        self.listener.leave(self.offset)
     }
 
     /// What an object has written itself.
@@ -334,14 +337,14 @@ impl<R: Read, L: Listener> Parser<'_, R, L> {
         u64::try_from(length).map_err(|_| Error::corrupt("a length below zero"))
     }
 
-    fn data(&mut self, length: u64) -> Result<()> {
+    fn data(&mut self, start: u64, length: u64) -> Result<()> {
         let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(length).unwrap_or(PIECE_BYTES))];
         let mut rest = length;
         while rest > 0 {
             let count = PIECE_BYTES.min(usize::try_from(rest).unwrap_or(PIECE_BYTES));
             let piece = piece.get_mut(..count).unwrap_or_default();
             self.fill(piece)?;
-            self.listener.data(piece)?;
+            self.listener.data(start, piece)?;
             rest -= count as u64;
         }
         Ok(())

@@ -33,6 +33,8 @@ const SKIPPED: [&str; 6] = [
     "-Dkaraf.archiveTarGz=false",
     "-Dkaraf.archiveZip=false",
 ];
+/// How often a node is waited for, as long as any server is.
+const WAITS: usize = 3;
 /// What a node changes in its folder, and so is copied; the rest is shared.
 const COPIED: [&str; 4] = ["bin", "configuration", "deploy", "etc"];
 const SHARED: [&str; 2] = ["lib", "system"];
@@ -147,7 +149,12 @@ impl OpenDaylight {
         let env = require("env", "coreutils")?;
         let server = Server::start(&env, &arguments, &home.join("output.log"))?;
         // It answers before its datastore and its models are there.
-        server.wait("opendaylight", || self.serves())?;
+        let mut waited = server.wait("opendaylight", || self.serves());
+        // A node that starts for the first time installs three hundred bundles: on a busy machine that takes minutes.
+        for _ in 1..WAITS {
+            waited = waited.or_else(|_| server.wait("opendaylight", || self.serves()));
+        }
+        waited?;
         self.server = Some(server);
         Ok(())
     }
