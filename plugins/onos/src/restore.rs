@@ -173,7 +173,8 @@ fn admit_folders(config: &Config, request: &RestoreRequest) -> Result<()> {
         }
         rest::State::NotGranted if !config.nodes_stopped => {
             return Err(Error::config(
-                "nodes-stopped: whether the nodes are stopped cannot be told; grant endpoints.rest, or set nodes-stopped = true when all are",
+                "nodes-stopped: whether the nodes are stopped cannot be told; grant endpoints.rest, or set nodes-stopped = true \
+                 when all are",
             ));
         }
         _ => {}
@@ -216,8 +217,8 @@ fn same_node(part: &Part, folder: &str) -> Result<()> {
     let archived = part::member(part);
     match load::owner(folder, &part::of_part(part)?)? {
         Some(owner) if owner != archived => Err(Error::conflict(format!(
-            "folder {folder} is of node {owner}, and part {} is of {archived}; nodes keep their names in their journals: name nodes by names and \
-             not by addresses, and give the new node the old name",
+            "folder {folder} is of node {owner}, and part {} is of {archived}; nodes keep their names in their journals: name nodes by \
+             names and not by addresses, and give the new node the old name",
             part.id
         ))),
         _ => Ok(()),

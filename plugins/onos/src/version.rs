@@ -58,7 +58,8 @@ impl Version {
         };
         if to < from {
             return Err(Error::unsupported(format!(
-                "the state is of ONOS {from}, and the target is {to}: an older version does not read it; install {from} or the version after it"
+                "the state is of ONOS {from}, and the target is {to}: an older version does not read it; install \
+                 {from} or the version after it"
             )));
         }
         if to.major != from.major || to.minor > from.minor + 1 {

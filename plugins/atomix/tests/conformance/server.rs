@@ -190,9 +190,9 @@ impl Server for Agent {
                 Content::Bulk { bytes } => {
                     // Noise that is text has three quarters of its length in it.
                     for (seed, map) in [(1, "data.bulk"), (1 << 32, "more.bulk")] {
-                        let count = bytes / 2 / USUAL_BYTES as u64 + 1;
+                        let count = bytes / 3 * 2 / USUAL_BYTES as u64 + 1;
                         let value = |number: u64| {
-                            (format!("key-{number}"), noise(seed + number, USUAL_BYTES / 3 * 4))
+                            (format!("key-{number}"), noise(seed + number, USUAL_BYTES))
                         };
                         put_all(&connect, map, &(0..count).map(value).collect::<Vec<_>>())?;
                     }
