@@ -6,6 +6,7 @@
 
 mod age;
 mod atomix;
+mod cassandra;
 mod certificates;
 mod elasticsearch;
 mod etcd;
@@ -28,6 +29,7 @@ mod zookeeper;
 
 pub use age::Age;
 pub use atomix::{Atomix, AtomixClient, AtomixOptions};
+pub use cassandra::{Cassandra, CassandraOptions};
 pub use certificates::expired_certificate;
 pub use elasticsearch::{Elasticsearch, SearchClient, SearchProduct};
 pub use etcd::{Etcd, EtcdOptions, EtcdRelease};

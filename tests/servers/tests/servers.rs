@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use lockgate_servers::{
-    ACCOUNTS, Age, Elasticsearch, Etcd, EtcdOptions, EtcdRelease, KeyKind, MariaDb, MariaDbOptions,
-    OpenSsl, PostgreSql, PostgreSqlOptions, Redis, RedisCluster, RedisOptions, S3Server,
-    SearchProduct, Sqlite, ZooKeeper, ZooKeeperOptions, restic,
+    ACCOUNTS, Age, Cassandra, CassandraOptions, Elasticsearch, Etcd, EtcdOptions, EtcdRelease,
+    KeyKind, MariaDb, MariaDbOptions, OpenSsl, PostgreSql, PostgreSqlOptions, Redis, RedisCluster,
+    RedisOptions, S3Server, SearchProduct, Sqlite, ZooKeeper, ZooKeeperOptions, restic,
 };
 
 fn is_running(pid: u32) -> bool {
@@ -245,4 +245,44 @@ fn an_ensemble_elects_a_leader_loses_it_and_is_gone_afterwards() {
     let pids = ensemble.pids();
     drop(ensemble);
     assert!(pids.len() == 3 && !pids.into_iter().any(is_running));
+}
+
+const LOOK_INTO_CASSANDRA: &str = "
+import sys
+from cassandra.cluster import Cluster, EXEC_PROFILE_DEFAULT, ExecutionProfile
+from cassandra.policies import WhiteListRoundRobinPolicy
+addresses = sys.argv[2:]
+profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy(addresses))
+cluster = Cluster(addresses, port=int(sys.argv[1]), execution_profiles={EXEC_PROFILE_DEFAULT: profile})
+session = cluster.connect()
+session.execute(\"CREATE KEYSPACE IF NOT EXISTS k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}\")
+session.execute('CREATE TABLE IF NOT EXISTS k.t (a int PRIMARY KEY)')
+for a in range(100):
+    session.execute('INSERT INTO k.t (a) VALUES (%s)', (a,))
+print(len(list(session.execute('SELECT * FROM k.t'))), len(cluster.metadata.all_hosts()))
+cluster.shutdown()
+";
+
+#[test]
+fn a_cassandra_cluster_shares_its_rows_and_has_them_after_a_kill() {
+    let options = CassandraOptions { nodes: 2, ..CassandraOptions::default() };
+    let mut cluster = Cassandra::start_with(options).unwrap();
+    let look = |cluster: &Cassandra| {
+        let mut client = Command::new("python3");
+        client.env("PYTHONPATH", Cassandra::python_client().unwrap());
+        client.args(["-c", LOOK_INTO_CASSANDRA, &cluster.port.to_string()]);
+        let output = client.args(cluster.addresses()).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert_eq!(look(&cluster).trim(), "100 2");
+    // Time for the last rows to be in the log of commits.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    cluster.kill(1).unwrap();
+    assert_eq!(cluster.pids().len(), 1);
+    cluster.restart(1).unwrap();
+    assert_eq!(look(&cluster).trim(), "100 2");
+    assert!(cluster.data(1).join("k").is_dir());
+    let (pids, folder) = (cluster.pids(), cluster.data(0));
+    drop(cluster);
+    assert!(!pids.into_iter().any(is_running) && !folder.exists());
 }
