@@ -9,6 +9,7 @@ mod contents;
 mod datastore;
 mod driver;
 mod middle;
+mod program;
 pub mod proxy;
 pub mod random;
 mod report;
@@ -24,6 +25,7 @@ pub use datastore::{
     Writer,
 };
 pub use driver::Driver;
+pub use program::WritingProgram;
 pub use report::{CaseReport, Report, Verdict};
 pub use suite::{Options, check, run};
 pub use table::{read_reports, table};

@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lockgate_conformance::{
     Content, Contents, Disguise, Endpoint, Renaming, Selection, Server, Source, Writer,
+    WritingProgram,
 };
 use lockgate_servers::Cassandra;
 
@@ -106,23 +106,8 @@ impl Server for Node {
     }
 
     fn fill(&mut self, content: Content) -> Result<()> {
-        let number;
-        let arguments = match content {
-            Content::Usual => vec!["usual"],
-            Content::Odd => vec!["odd"],
-            Content::Huge { bytes } => {
-                number = bytes.min(VALUE_BYTES_MAX).to_string();
-                vec!["huge", &number]
-            }
-            Content::Many { count } => {
-                number = count.to_string();
-                vec!["many", &number]
-            }
-            Content::Bulk { bytes } => {
-                number = bytes.to_string();
-                vec!["bulk", &number]
-            }
-        };
+        let arguments = content.arguments(VALUE_BYTES_MAX);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.ask(&arguments).map(drop)
     }
 
@@ -176,13 +161,7 @@ impl Server for Node {
     }
 
     fn write(&mut self) -> Result<Box<dyn Writer>> {
-        let mut command = self.command(&["write"])?;
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("no output")?);
-        let mut line = String::new();
-        output.read_line(&mut line)?;
-        ensure!(line == "ready\n", "the writer says {line:?}");
-        Ok(Box::new(Writing { child, output }))
+        Ok(Box::new(WritingProgram::start(self.command(&["write"])?)?))
     }
 
     fn check_invariant(&mut self) -> Result<()> {
@@ -224,30 +203,5 @@ impl Server for Node {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-    }
-}
-
-/// The client program, while it writes.
-struct Writing {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-}
-
-impl Writer for Writing {
-    fn stop(mut self: Box<Self>) -> Result<u64> {
-        drop(self.child.stdin.take());
-        let mut text = String::new();
-        self.output.read_to_string(&mut text)?;
-        let status = self.child.wait()?;
-        ensure!(status.success(), "the writer failed: {text}");
-        Ok(text.trim().parse()?)
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use lockgate_conformance::{
-    Content, Contents, Disguise, Renaming, Selection, Server, Source, Writer,
+    Content, Contents, Disguise, Renaming, Selection, Server, Source, Writer, WritingProgram,
 };
 use lockgate_servers::{Cassandra, CassandraOptions};
 use toml::{Table, Value};
@@ -137,15 +136,8 @@ impl Server for Nodes {
     }
 
     fn fill(&mut self, content: Content) -> Result<()> {
-        let (name, number) = match content {
-            Content::Usual => ("usual", None),
-            Content::Odd => ("odd", None),
-            Content::Huge { bytes } => ("huge", Some(bytes.min(VALUE_BYTES_MAX))),
-            Content::Many { count } => ("many", Some(count)),
-            Content::Bulk { bytes } => ("bulk", Some(bytes)),
-        };
-        let number = number.map(|number| number.to_string());
-        let arguments: Vec<&str> = [name].into_iter().chain(number.as_deref()).collect();
+        let arguments = content.arguments(VALUE_BYTES_MAX);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.client(&arguments).map(drop)
     }
 
@@ -168,13 +160,7 @@ impl Server for Nodes {
     }
 
     fn write(&mut self) -> Result<Box<dyn Writer>> {
-        let mut command = self.command(&["write"])?;
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("no output")?);
-        let mut line = String::new();
-        output.read_line(&mut line)?;
-        ensure!(line == "ready\n", "the writer says {line:?}");
-        Ok(Box::new(Writing { child, output }))
+        Ok(Box::new(WritingProgram::start(self.command(&["write"])?)?))
     }
 
     fn check_invariant(&mut self) -> Result<()> {
@@ -200,30 +186,5 @@ impl Server for Nodes {
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
         self.left()
-    }
-}
-
-/// The client program, while it writes.
-struct Writing {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-}
-
-impl Writer for Writing {
-    fn stop(mut self: Box<Self>) -> Result<u64> {
-        drop(self.child.stdin.take());
-        let mut text = String::new();
-        self.output.read_to_string(&mut text)?;
-        let status = self.child.wait()?;
-        ensure!(status.success(), "the writer failed: {text}");
-        Ok(text.trim().parse()?)
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
