@@ -105,38 +105,22 @@ fn exposure(note: &Note) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_plugin::{Kind, Metadata, Timestamp};
+    use lockgate_plugin::{Kind, Metadata};
 
     use super::*;
     use crate::inspect::inspect;
-
-    fn metadata(mode: u32) -> Metadata {
-        let never = Timestamp { seconds: 0, nanoseconds: 0 };
-        Metadata {
-            kind: Kind::Regular,
-            mode,
-            owner: 0,
-            group: 0,
-            owner_name: String::new(),
-            group_name: String::new(),
-            size: 1,
-            modified: never,
-            accessed: never,
-            changed: never,
-            inode: 1,
-            device: 1,
-            links: 1,
-            device_number: 0,
-            link_target: None,
-            extended_attributes: Vec::new(),
-        }
-    }
 
     fn notes(files: &[(&str, &str, u32)]) -> Notes {
         let mut notes = Notes::default();
         for (path, content, mode) in files {
             let found = inspect(content.as_bytes());
-            notes.add("tls", path.as_bytes(), &metadata(*mode), found.what, found);
+            notes.add(
+                "tls",
+                path.as_bytes(),
+                &Metadata::new(Kind::Regular, *mode),
+                found.what,
+                found,
+            );
         }
         notes
     }

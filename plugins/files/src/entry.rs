@@ -70,22 +70,13 @@ pub mod tests {
 
     pub fn metadata(kind: Kind) -> Metadata {
         Metadata {
-            kind,
-            mode: 0o644,
             owner: 1000,
             group: 1000,
-            owner_name: String::new(),
-            group_name: String::new(),
             size: 5,
             modified: Timestamp { seconds: -1, nanoseconds: 500 },
-            accessed: Timestamp::default(),
-            changed: Timestamp::default(),
             inode: 3,
             device: 4,
-            links: 1,
-            device_number: 0,
-            link_target: None,
-            extended_attributes: Vec::new(),
+            ..Metadata::new(kind, 0o644)
         }
     }
 

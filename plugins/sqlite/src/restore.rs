@@ -232,34 +232,11 @@ fn make_folders(folder: &str, path: &[u8], metadata: Option<&Metadata>) -> Resul
         above = parent(above);
     }
     for path in missing.into_iter().rev() {
-        let made = directory(metadata);
+        let made = Metadata::new(Kind::Directory, FOLDER_MODE).beside(metadata);
         files::make(folder, &path, &made, false)?;
         for refused in files::apply(folder, &path, &made)? {
             log::warn!("{folder}/{}: {refused}", shown(&path));
         }
     }
     Ok(())
-}
-
-fn directory(metadata: Option<&Metadata>) -> Metadata {
-    let of = |number: fn(&Metadata) -> u32| metadata.map_or(0, number);
-    let times = metadata.map(|it| it.modified).unwrap_or_default();
-    Metadata {
-        kind: Kind::Directory,
-        mode: FOLDER_MODE,
-        owner: of(|it| it.owner),
-        group: of(|it| it.group),
-        owner_name: String::new(),
-        group_name: String::new(),
-        size: 0,
-        modified: times,
-        accessed: times,
-        changed: times,
-        inode: 0,
-        device: 0,
-        links: 1,
-        device_number: 0,
-        link_target: None,
-        extended_attributes: Vec::new(),
-    }
 }

@@ -142,7 +142,7 @@ pub fn make_folders(folder: &str, path: &[u8], like: Option<&Metadata>) -> Resul
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         made = join(&made, name);
         if !is_there(folder, &made)? {
-            let metadata = directory(like);
+            let metadata = Metadata::new(Kind::Directory, FOLDER_MODE).beside(like);
             files::make(folder, &made, &metadata, false)?;
             for refused in files::apply(folder, &made, &metadata)? {
                 log::warn!("{folder}/{}: {refused}", shown(&made));
@@ -173,29 +173,6 @@ pub fn finish(file: &File, place: &str, like: Option<&Metadata>) -> Result<()> {
         }
     }
     Ok(file.sync()?)
-}
-
-fn directory(like: Option<&Metadata>) -> Metadata {
-    let of = |number: fn(&Metadata) -> u32| like.map_or(0, number);
-    let times = like.map(|it| it.modified).unwrap_or_default();
-    Metadata {
-        kind: Kind::Directory,
-        mode: FOLDER_MODE,
-        owner: of(|it| it.owner),
-        group: of(|it| it.group),
-        owner_name: String::new(),
-        group_name: String::new(),
-        size: 0,
-        modified: times,
-        accessed: times,
-        changed: times,
-        inode: 0,
-        device: 0,
-        links: 1,
-        device_number: 0,
-        link_target: None,
-        extended_attributes: Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use crate::bindings::exports::lockgate::datastore::{backup, restore};
 use crate::bindings::lockgate::datastore::archive::Entry;
-use crate::bindings::lockgate::datastore::types::{Attribute, Finding, Metadata, Part, Severity};
+use crate::bindings::lockgate::datastore::types::{
+    Attribute, Finding, Kind, Metadata, Part, Severity, Timestamp,
+};
 
 /// Makes attributes out of pairs.
 pub fn attributes<K: Into<String>, V: Into<String>>(
@@ -55,6 +57,46 @@ impl Finding {
     pub fn with_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.push(Attribute::new(key, value));
         self
+    }
+}
+
+impl Metadata {
+    /// Of something that a plugin makes: permission bits, owned by root, with no time.
+    #[must_use]
+    pub fn new(kind: Kind, mode: u32) -> Self {
+        Self {
+            kind,
+            mode,
+            owner: 0,
+            group: 0,
+            owner_name: String::new(),
+            group_name: String::new(),
+            size: 0,
+            modified: Timestamp::default(),
+            accessed: Timestamp::default(),
+            changed: Timestamp::default(),
+            inode: 0,
+            device: 0,
+            links: 1,
+            device_number: 0,
+            link_target: None,
+            extended_attributes: Vec::new(),
+        }
+    }
+
+    /// The same with owner, group and time of `other`: a folder that is made for a file has what its file has.
+    #[must_use]
+    pub fn beside(self, other: Option<&Self>) -> Self {
+        let Some(other) = other else { return self };
+        let time = other.modified;
+        Self {
+            owner: other.owner,
+            group: other.group,
+            modified: time,
+            accessed: time,
+            changed: time,
+            ..self
+        }
     }
 }
 

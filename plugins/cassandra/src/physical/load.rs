@@ -70,7 +70,7 @@ fn stage(folder: &str, names: &[&str]) -> Result<usize> {
     let mut path = Vec::new();
     for name in names {
         path = join(&path, name.as_bytes());
-        let made = files::make(folder, &path, &metadata(Kind::Directory, FOLDER_MODE), true);
+        let made = files::make(folder, &path, &Metadata::new(Kind::Directory, FOLDER_MODE), true);
         made.with_context(|| format!("folder {folder}"))?;
         // The mode that was asked for, whatever the process takes off.
         files::apply(folder, &path, &mode(files::status(folder, &path)?, FOLDER_MODE))?;
@@ -127,27 +127,6 @@ fn remove(folder: &str, path: &[u8]) -> Result<()> {
 
 fn mode(metadata: Metadata, mode: u32) -> Metadata {
     Metadata { mode, ..metadata }
-}
-
-fn metadata(kind: Kind, mode: u32) -> Metadata {
-    Metadata {
-        kind,
-        mode,
-        owner: 0,
-        group: 0,
-        owner_name: String::new(),
-        group_name: String::new(),
-        size: 0,
-        modified: lockgate_plugin::Timestamp::default(),
-        accessed: lockgate_plugin::Timestamp::default(),
-        changed: lockgate_plugin::Timestamp::default(),
-        inode: 0,
-        device: 0,
-        links: 1,
-        device_number: 0,
-        link_target: None,
-        extended_attributes: Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -106,24 +106,8 @@ mod tests {
     use super::*;
 
     fn found(name: &str, nanoseconds: u32) -> Found {
-        let metadata = Metadata {
-            kind: Kind::Regular,
-            mode: 0o644,
-            owner: 0,
-            group: 0,
-            owner_name: String::new(),
-            group_name: String::new(),
-            size: 5,
-            modified: Timestamp { seconds: 7, nanoseconds },
-            accessed: Timestamp::default(),
-            changed: Timestamp::default(),
-            inode: 3,
-            device: 4,
-            links: 2,
-            device_number: 0,
-            link_target: None,
-            extended_attributes: Vec::new(),
-        };
+        let modified = Timestamp { seconds: 7, nanoseconds };
+        let metadata = Metadata { size: 5, modified, ..Metadata::new(Kind::Regular, 0o644) };
         Found { name: name.into(), metadata }
     }
 
