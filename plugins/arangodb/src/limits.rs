@@ -22,6 +22,8 @@ pub const ATTEMPTS_MAX: u32 = 5;
 pub const WAIT_FIRST_MS: u32 = 100;
 /// How long a moment outlives a backup that was killed while it began, or a comparison after a restore, in seconds.
 pub const SHORT_SECONDS: u32 = 60;
+/// How long a parallel dump outlives the worker that read it, or a storage that takes nothing, in seconds.
+pub const DUMP_SECONDS: u32 = 180;
 /// How long the server may wait for writers before a hot backup, in seconds.
 pub const HOT_BACKUP_SECONDS: u32 = 120;
 /// Names that one message lists.

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::client::{ENDPOINT, ask, path, read, refusal, segment, wait};
 use crate::document::read_line;
-use crate::limits::{ATTEMPTS_MAX, BATCH_BYTES, BATCH_BYTES_MAX, CHUNK_BYTES, REPLY_BYTES_MAX};
+use crate::limits::{
+    ATTEMPTS_MAX, BATCH_BYTES, BATCH_BYTES_MAX, CHUNK_BYTES, DUMP_SECONDS, REPLY_BYTES_MAX,
+};
 use crate::moment::Moment;
 use crate::structure::Structure;
 
@@ -103,7 +105,9 @@ fn parallel(
     let server =
         if server.is_empty() { String::new() } else { format!("dbserver={}", segment(server)) };
     // One thread, so that the order is that of the shard.
-    let body = json!({ "shards": [shard], "batchSize": BATCH_BYTES, "prefetchCount": 2, "parallelism": 1 });
+    let body = json!({
+        "shards": [shard], "batchSize": BATCH_BYTES, "prefetchCount": 2, "parallelism": 1, "ttl": DUMP_SECONDS,
+    });
     let start = Request::post(ENDPOINT, &path(database, &format!("dump/start?{server}")))
         .send_json(&body)?;
     let start = admit(start)?;
@@ -112,7 +116,7 @@ fn parallel(
         id.ok_or_else(|| Error::corrupt("the server started a dump and did not tell its id"))?;
     let read = batches(database, &id, &server, sink);
     let end = ask("DELETE", &path(database, &format!("dump/{id}?{server}")), None);
-    // What is left ends by itself after 10 minutes.
+    // What is left ends by itself.
     read.and(end.map(drop))
 }
 

@@ -6,6 +6,7 @@ import random
 import string
 import sys
 import threading
+import time
 
 import requests
 from arango import ArangoClient
@@ -13,6 +14,8 @@ from arango.http import DefaultHTTPClient
 
 URL = sys.argv[1]
 PASSWORD = "secret"
+# After which the server forgets a dump that nobody asks for, and a little more.
+DUMP_SECONDS = 200
 ANNA = "pässword of anna"
 
 
@@ -235,8 +238,15 @@ class Store:
         self.password = "another"
 
     def leftovers(self):
-        answer = requests.get(URL + "/_stand-in", auth=("root", self.password), timeout=10)
-        left = [f"{count} {what}" for what, count in answer.json().items() if count]
+        # The dump of a worker that was stopped ends by itself.
+        deadline = time.monotonic() + DUMP_SECONDS
+        while True:
+            answer = requests.get(URL + "/_stand-in", auth=("root", self.password), timeout=10)
+            counts = answer.json()
+            if not counts.get("dumps") or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        left = [f"{count} {what}" for what, count in counts.items() if count]
         for name in ["_system"] + self.databases():
             db = self.db(name)
             for found in db.collections():
