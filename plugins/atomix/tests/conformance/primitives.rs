@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use lockgate_conformance::Contents;
 use lockgate_servers::AtomixClient;
 use serde_json::{Value, json};
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 const THREADS: usize = 8;
 /// The transactions of the cluster itself.
 const INTERNAL: &str = "atomix-transactions";
+/// How often the keys of a map are asked for until all are listed, and the pause between.
+const LISTS_MAX: u32 = 20;
+const LIST_PAUSE: Duration = Duration::from_millis(500);
 /// A value of a usual size, and the largest that an entry of a journal takes, in bytes.
 pub const USUAL_BYTES: usize = 256 << 10;
 /// A little less than the MiB of an entry, of which its command is a part.
@@ -127,10 +131,32 @@ pub fn contents(connect: &(impl Fn() -> AtomixClient + Sync)) -> Result<Contents
     Ok(contents)
 }
 
+/// The keys of a map in their order, as many as the map has.
+///
+/// A list of more than 32 KiB of values is fetched in pieces, and each moves a cursor in the agent. An agent that learns who leads
+/// sends again what is under way, so that the cursor moves twice and a list lacks keys that are there. The size is one answer.
+///
+/// # Errors
+/// When the agent refuses, or does not list all.
+pub fn keys(client: &mut AtomixClient, map: &str) -> Result<Vec<String>> {
+    let mut told = (0, 0);
+    for _ in 0..LISTS_MAX {
+        let listed = client.get(&format!("/v1/atomic-map/{map}/keys"))?;
+        let mut keys: Vec<String> = serde_json::from_str(&listed)?;
+        let size: usize = client.get(&format!("/v1/atomic-map/{map}/size"))?.parse()?;
+        if keys.len() == size {
+            keys.sort();
+            return Ok(keys);
+        }
+        told = (keys.len(), size);
+        std::thread::sleep(LIST_PAUSE);
+    }
+    let (listed, size) = told;
+    bail!("{map} has {size} keys, and the agent lists {listed} of them each time")
+}
+
 fn map(connect: &(impl Fn() -> AtomixClient + Sync), name: &str) -> Result<String> {
-    let keys = connect().get(&format!("/v1/atomic-map/{name}/keys"))?;
-    let mut keys: Vec<String> = serde_json::from_str(&keys)?;
-    keys.sort();
+    let keys = keys(&mut connect(), name)?;
     let share = keys.len().div_ceil(THREADS).max(1);
     let read = |keys: &[String]| -> Result<Vec<u64>> {
         let mut client = connect();
