@@ -23,6 +23,9 @@ const REQUEST_BYTES: usize = 4 << 20;
 pub const ACCOUNTS: u64 = 8;
 pub const MONEY: u64 = 1000;
 
+/// Between two looks.
+const SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(1);
+
 pub fn clear(client: &SearchClient) -> Result<()> {
     for container in CONTAINERS {
         if let Err(error) = client.request("DELETE", &target(container), "")
@@ -131,6 +134,19 @@ fn random_text(seed: u64, length: usize) -> String {
     }
     text.truncate(length);
     text
+}
+
+/// What is there once it is the same twice: a node that was killed answers before it has applied the end of its log.
+pub fn settled(client: &SearchClient, is_all: bool) -> Result<Contents> {
+    let mut before = read(client, is_all)?;
+    loop {
+        std::thread::sleep(SETTLE_TIME);
+        let now = read(client, is_all)?;
+        if now == before {
+            return Ok(now);
+        }
+        before = now;
+    }
 }
 
 /// Entries by container and keys, each with a digest of what it holds.

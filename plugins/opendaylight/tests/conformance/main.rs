@@ -58,6 +58,10 @@ impl Datastore for Nodes {
                     "fingerprint",
                     "the server gives no digest of a shard; the restore compares the file and the place in the log",
                 ),
+                (
+                    "dry-run",
+                    "to look at a target starts its node, which has data then and is no target any more",
+                ),
                 ("slow-server", FILE),
                 ("cancel", FILE),
                 ("server-killed", FILE),
@@ -78,6 +82,9 @@ fn it_conforms() -> Result<()> {
 fn it_conforms_by_snapshots() -> Result<()> {
     lockgate_conformance::check(&Nodes(Way::Snapshot))
 }
+
+/// After which a node has written how far its log was applied.
+const APPLIED_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 
 struct Running {
     node: OpenDaylight,
@@ -104,6 +111,8 @@ impl Running {
         }
         let done = work(&self.node);
         if self.is_down {
+            // How far its log was applied is written some time after it was: what comes behind is not seen by the next start.
+            std::thread::sleep(APPLIED_TIME);
             self.node.kill();
         }
         done
@@ -177,7 +186,7 @@ impl Server for Running {
     fn contents(&mut self) -> Result<Contents> {
         // A snapshot brings the keys of the installation too.
         let is_all = self.way == Way::Snapshot;
-        self.awake(|node| content::read(&node.client, is_all))
+        self.awake(|node| content::settled(&node.client, is_all))
     }
 
     fn selection(&self) -> Selection {
@@ -223,18 +232,19 @@ impl Server for Running {
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
         // A file for the next start is what a restore is for: only one that a node leaves is left over.
-        self.awake(|_| Ok(()))?;
-        let mut left = Vec::new();
-        for folder in ["backup", "clustered-datastore-restore"] {
-            for entry in fs::read_dir(self.node.home().join(folder))? {
-                let name = entry?.file_name().to_string_lossy().into_owned();
-                // The one file that the next backup writes anew; the page says so.
-                if (folder, name.as_str()) != ("backup", "lockgate.snapshot") {
-                    left.push(format!("{folder}/{name}"));
+        self.awake(|node| {
+            let mut left = Vec::new();
+            for folder in ["backup", "clustered-datastore-restore"] {
+                for entry in fs::read_dir(node.home().join(folder))? {
+                    let name = entry?.file_name().to_string_lossy().into_owned();
+                    // The one file that the next backup writes anew; the page says so.
+                    if (folder, name.as_str()) != ("backup", "lockgate.snapshot") {
+                        left.push(format!("{folder}/{name}"));
+                    }
                 }
             }
-        }
-        Ok(left)
+            Ok(left)
+        })
     }
 }
 
