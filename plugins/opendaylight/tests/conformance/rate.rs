@@ -108,5 +108,8 @@ fn configured(server: &Running, folder: &std::path::Path) -> Result<Lockgate> {
     let own = folder.join("plugins");
     fs::create_dir(&own)?;
     fs::copy(plugins()?.join("opendaylight.wasm"), own.join("opendaylight.wasm"))?;
-    Ok(Lockgate::new(folder, &own)?.with("LOCKGATE_CONFIG", &config))
+    let lockgate = Lockgate::new(folder, &own)?.with("LOCKGATE_CONFIG", &config);
+    // The lock file is beside the configuration.
+    lockgate.ok(&["plugin", "lock"])?;
+    Ok(lockgate)
 }
