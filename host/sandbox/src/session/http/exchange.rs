@@ -253,8 +253,7 @@ impl Exchange {
             let request = match again(&self.head, is_used, self.left, error) {
                 Ok(request) => request,
                 Err(error) => {
-                    let ended = connection.fault.get().cloned();
-                    let failure = ended.unwrap_or_else(|| failure_of(&self.endpoint, &error));
+                    let failure = connection.failure(&self.endpoint, &error).await;
                     return Err(self.fail(failure));
                 }
             };

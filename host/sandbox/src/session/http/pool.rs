@@ -1,7 +1,7 @@
 //! Connections that wait for the next request, by endpoint.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1;
@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use lockgate_trust::Encryption;
 use lockgate_types::Failure;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::body::RequestBody;
@@ -22,14 +23,31 @@ use crate::session::net::Net;
 /// How long a connection may need to notice that its last response has ended.
 const READY_TIME: Duration = Duration::from_millis(50);
 
+/// How long the task of a connection that is closed may need to say why.
+const FAULT_TIME: Duration = Duration::from_secs(1);
+
 /// A connection to ask on.
 #[derive(Debug)]
 pub struct Connection {
     pub sender: Sender,
-    /// Why it ended, once it has: before a request was sent on it nobody else hears of it.
-    pub fault: Arc<OnceLock<Failure>>,
+    /// Why it broke, once it has: before a request was sent on it nobody else hears of it.
+    fault: oneshot::Receiver<Failure>,
     /// Whether it has served a request: the server may have closed it since.
     pub is_used: bool,
+}
+
+impl Connection {
+    /// What the plugin is told when a request failed on it. Whoever finds the connection closed may be there before its task
+    /// has said why.
+    pub async fn failure(self, endpoint: &Endpoint, error: &hyper::Error) -> Failure {
+        let Self { sender, fault, .. } = self;
+        let broken = if sender.is_closed() {
+            timeout(FAULT_TIME, fault).await.ok().and_then(Result::ok)
+        } else {
+            None
+        };
+        broken.unwrap_or_else(|| failure_of(endpoint, error))
+    }
 }
 
 type Sender = http1::SendRequest<RequestBody>;
@@ -103,14 +121,14 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failure_of(endpoint, &error))?;
-    let fault = Arc::<OnceLock<Failure>>::default();
-    let connection = Connection { sender, fault: Arc::clone(&fault), is_used: false };
+    let (broken, fault) = oneshot::channel();
+    let connection = Connection { sender, fault, is_used: false };
     let endpoint = endpoint.clone();
     net.carry(async move {
         if let Err(error) = work.await {
             tracing::debug!(endpoint = endpoint.name, %error, "HTTP connection broke");
-            // Set once, here.
-            let _ = fault.set(failure_of(&endpoint, &error));
+            // Nobody listens when the connection is no more needed.
+            let _ = broken.send(failure_of(&endpoint, &error));
         }
     });
     Ok(connection)
