@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Context, Entry, Error, Failure, Finding, Outcome, Part,
     Result, Severity, Summary, archive, job,
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::catalog::{self, Database};
-use crate::client::{get, path, segment};
+use crate::client::{get, path};
 use crate::config::Config;
 use crate::document::{self, Renames, Tally};
 use crate::health;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use lockgate_plugin::{Context, Finding, Result, Severity};
+use lockgate_plugin::http::segment;
+use lockgate_plugin::{Context, Finding, Result, Severity, listed};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::client::{get, path, segment};
+use crate::client::{get, path};
 use crate::config::Config;
 use crate::moment::Moment;
-use crate::names::listed;
 use crate::server::Server;
 use crate::structure::{Entry, Structure};
 

@@ -2,10 +2,7 @@
 //!
 //! The form of errors: <https://docs.arangodb.com/stable/develop/http-api/general-request-handling/#error-handling>.
 
-use std::fmt::Write as _;
-use std::io::Read;
-
-use lockgate_plugin::http::{Request, Response};
+use lockgate_plugin::http::{Request, segment};
 use lockgate_plugin::{Context, Error, Result, clock, printable};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,20 +21,6 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// A name as one segment of a path or one value of a query: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
-pub fn segment(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing into a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
 /// A path of the interface in a database.
 pub fn path(database: &str, rest: &str) -> String {
     format!("/_db/{}/_api/{rest}", segment(database))
@@ -54,24 +37,10 @@ pub fn ask(method: &str, target: &str, body: Option<&Value>) -> Result<Reply> {
         None => request.send()?,
     };
     let status = response.status();
-    let body = read(response, REPLY_BYTES_MAX)?.ok_or_else(|| {
+    let body = response.bytes(REPLY_BYTES_MAX)?.ok_or_else(|| {
         Error::corrupt(format!("{method} {target}: the answer is longer than it may be"))
     })?;
     Ok(Reply { status, body })
-}
-
-/// The body of a response; none when it is longer than `max` bytes.
-///
-/// # Errors
-/// When it breaks off.
-pub fn read(response: Response, max: usize) -> Result<Option<Vec<u8>>> {
-    let announced = response.header("content-length").and_then(|length| length.parse().ok());
-    if announced.is_some_and(|length: usize| length > max) {
-        return Ok(None);
-    }
-    let mut body = Vec::with_capacity(announced.unwrap_or_default());
-    response.take(max as u64 + 1).read_to_end(&mut body)?;
-    Ok(if body.len() > max { None } else { Some(body) })
 }
 
 /// Asks for something that must succeed.

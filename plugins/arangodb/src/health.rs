@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_plugin::{Finding, Result, Severity, printable};
+use lockgate_plugin::http::segment;
+use lockgate_plugin::{Finding, Result, Severity, listed, printable};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::catalog::{Answer, databases};
-use crate::client::{get, get_if_there, segment};
+use crate::client::{get, get_if_there};
 use crate::config::Config;
-use crate::names::listed;
 use crate::server::Server;
 
 /// What every check says: nobody has run this plugin against a server yet.

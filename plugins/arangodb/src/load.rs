@@ -5,10 +5,10 @@
 
 use std::io::{BufRead, Write};
 
-use lockgate_plugin::http::{Body, Request};
+use lockgate_plugin::http::{Body, Request, segment};
 use lockgate_plugin::{Error, Failure, Result, job};
 
-use crate::client::{ENDPOINT, path, read, refusal, segment, wait};
+use crate::client::{ENDPOINT, path, refusal, wait};
 use crate::document::{Renames, read_line, rename};
 use crate::limits::{ATTEMPTS_MAX, LOAD_BYTES, REPLY_BYTES_MAX};
 
@@ -113,7 +113,8 @@ impl Loader {
 fn finish(body: Body) -> Result<()> {
     let response = body.finish()?;
     let status = response.status();
-    let said = read(response, REPLY_BYTES_MAX)?
+    let said = response
+        .bytes(REPLY_BYTES_MAX)?
         .ok_or_else(|| Error::corrupt("the answer to restore-data is longer than it may be"))?;
     if (200..300).contains(&status) { Ok(()) } else { Err(refusal(status, &said)) }
 }

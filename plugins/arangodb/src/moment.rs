@@ -8,11 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{must, segment};
+use crate::client::must;
 use crate::config::{Config, DumpWay};
 use crate::limits::SHORT_SECONDS;
 use crate::server::Server;

@@ -117,16 +117,6 @@ impl Subject {
     }
 }
 
-/// Names for a message, at most [`crate::limits::NAMES_SHOWN_MAX`] of them.
-pub fn listed(names: &[String]) -> String {
-    let max = crate::limits::NAMES_SHOWN_MAX;
-    let mut text = names.get(..max).unwrap_or(names).join(", ");
-    if names.len() > max {
-        text.push_str(&format!(" and {} more", names.len() - max));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

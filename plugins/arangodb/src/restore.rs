@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{
     Context, Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
-    archive,
+    archive, listed,
 };
 use serde_json::Value;
 
 use crate::backup::fingerprint;
 use crate::catalog;
-use crate::client::{ask, get_if_there, must, path, segment};
+use crate::client::{ask, get_if_there, must, path};
 use crate::config::Config;
 use crate::document::{self, Renames, Tally};
 use crate::limits::OBJECTS_BYTES_MAX;
 use crate::load::Loader;
 use crate::moment::Moment;
-use crate::names::{Kind, Subject, listed};
+use crate::names::{Kind, Subject};
 use crate::object::{self, Object, Sort};
 use crate::scan;
 use crate::server::Server;

@@ -4,11 +4,11 @@
 
 use std::io::BufRead;
 
-use lockgate_plugin::http::{Request, Response};
+use lockgate_plugin::http::{Request, Response, segment};
 use lockgate_plugin::{Context, Error, Failure, Result, job};
 use serde_json::json;
 
-use crate::client::{ENDPOINT, ask, path, read, refusal, segment, wait};
+use crate::client::{ENDPOINT, ask, path, refusal, wait};
 use crate::document::read_line;
 use crate::limits::{
     ATTEMPTS_MAX, BATCH_BYTES, BATCH_BYTES_MAX, CHUNK_BYTES, DUMP_SECONDS, REPLY_BYTES_MAX,
@@ -157,7 +157,7 @@ fn batch(target: &str) -> Result<Option<Vec<u8>>> {
     if response.status() == 204 {
         return Ok(None);
     }
-    let body = read(response, BATCH_BYTES_MAX)?;
+    let body = response.bytes(BATCH_BYTES_MAX)?;
     Ok(Some(body.ok_or_else(|| Error::unsupported("a batch of a dump is longer than it may be"))?))
 }
 
@@ -166,7 +166,7 @@ fn admit(response: Response) -> Result<Response> {
     if (200..300).contains(&status) {
         return Ok(response);
     }
-    Err(refusal(status, &read(response, REPLY_BYTES_MAX)?.unwrap_or_default()))
+    Err(refusal(status, &response.bytes(REPLY_BYTES_MAX)?.unwrap_or_default()))
 }
 
 fn lines(input: &mut impl BufRead, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {

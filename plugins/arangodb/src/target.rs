@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::{Error, Part, RestoreRequest, Result, Step};
+use lockgate_plugin::http::segment;
+use lockgate_plugin::{Error, Part, RestoreRequest, Result, Step, listed};
 use serde_json::{Map, Value};
 
 use crate::backup::{OPTIONS, TURN};
 use crate::catalog::{self, Database};
-use crate::client::{ask, must, path, segment};
+use crate::client::{ask, must, path};
 use crate::config::Config;
 use crate::document::Renames;
 use crate::moment::Moment;
-use crate::names::{Kind, SYSTEM, Subject, listed};
+use crate::names::{Kind, SYSTEM, Subject};
 use crate::object::{self, Object};
 use crate::server::Server;
 

@@ -1,7 +1,7 @@
 //! Java's management (JMX) over HTTP, as the agent Jolokia offers it on a node.
 //! Protocol: <https://jolokia.org/reference/html/manual/jolokia_protocol.html>.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use lockgate_plugin::http::{Body, Request};
 use lockgate_plugin::{Context, Error, Result, printable};
@@ -71,12 +71,9 @@ impl Asked {
         let doing = || format!("endpoint {endpoint}");
         let response = body.finish().with_context(doing)?;
         let response = response.success().with_context(doing)?;
-        let mut text = Vec::new();
-        response.take(MANAGEMENT_BYTES_MAX + 1).read_to_end(&mut text)?;
-        if text.len() as u64 > MANAGEMENT_BYTES_MAX {
-            let said = "an answer is longer than it may be";
-            return Err(Error::corrupt(said).context(doing()));
-        }
+        let text = response
+            .bytes(MANAGEMENT_BYTES_MAX)?
+            .ok_or_else(|| Error::corrupt("an answer is longer than it may be").context(doing()))?;
         value(&text).with_context(doing)
     }
 }

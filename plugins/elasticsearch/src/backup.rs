@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Context, Entry, Error, Failure, Finding, Outcome, Part,
-    Result, Severity, Summary, archive, job,
+    Result, Severity, Summary, archive, job, listed,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::definition::{self, Definition};
 use crate::document::{self, Action, DocumentWriter, Tally};
 use crate::health;
 use crate::limits::HELD_SHARDS_MAX;
-use crate::names::{Kind, NAME, Subject, listed};
+use crate::names::{Kind, NAME, Subject};
 use crate::object;
 use crate::page::{Layout, Reader, View};
 use crate::point;
@@ -269,7 +270,7 @@ fn read_live<W: Write>(
     let definition = Definition::read(index)?;
     let definition =
         definition.ok_or_else(|| Error::conflict(format!("there is no index {index}")))?;
-    crate::client::must("POST", &format!("/{}/_refresh", crate::client::segment(index)), None)?;
+    crate::client::must("POST", &format!("/{}/_refresh", segment(index)), None)?;
     let view = View::Live { index: index.to_owned() };
     copy(part, view, definition.layout(), writer)?;
     Ok(definition)

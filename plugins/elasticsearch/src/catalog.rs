@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::{Error, Finding, Result, Severity};
+use lockgate_plugin::{Error, Finding, Result, Severity, listed};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::{get, get_if_known};
 use crate::config::Config;
 use crate::definition::{layout, settings_everywhere};
-use crate::names::listed;
 use crate::page::Layout;
 
 /// An index.

@@ -3,9 +3,8 @@
 //! The form of errors: <https://www.elastic.co/guide/en/elasticsearch/reference/8.19/rest-apis.html>.
 
 use std::fmt::Write as _;
-use std::io::Read;
 
-use lockgate_plugin::http::{Request, Response};
+use lockgate_plugin::http::Request;
 use lockgate_plugin::{Context, Error, Result, clock, printable};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,20 +25,6 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// A name as one segment of a path: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
-pub fn segment(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing into a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
 /// Asks and takes whatever the answer is.
 ///
 /// # Errors
@@ -52,26 +37,13 @@ pub fn ask(method: &str, target: &str, body: Option<&Value>) -> Result<Reply> {
     };
     let status = response.status();
     let product = response.header("x-elastic-product").map(str::to_owned);
-    let body = read(response, REPLY_BYTES_MAX)?
+    let body = response
+        .bytes(REPLY_BYTES_MAX)?
         .ok_or_else(|| Error::corrupt(format!("{method} {target}: {TOO_LONG}")))?;
     Ok(Reply { status, product, body })
 }
 
 const TOO_LONG: &str = "the answer is longer than it may be";
-
-/// The body of a response; none when it is longer than `max` bytes.
-///
-/// # Errors
-/// When it breaks off.
-pub fn read(response: Response, max: usize) -> Result<Option<Vec<u8>>> {
-    let announced = response.header("content-length").and_then(|length| length.parse().ok());
-    if announced.is_some_and(|length: usize| length > max) {
-        return Ok(None);
-    }
-    let mut body = Vec::with_capacity(announced.unwrap_or_default());
-    response.take(max as u64 + 1).read_to_end(&mut body)?;
-    Ok(if body.len() > max { None } else { Some(body) })
-}
 
 /// Asks for something that must succeed.
 ///
@@ -192,12 +164,6 @@ mod tests {
     use lockgate_plugin::Failure;
 
     use super::*;
-
-    #[test]
-    fn a_name_is_one_segment() {
-        assert_eq!(segment("logs-2024.01_a"), "logs-2024.01_a");
-        assert_eq!(segment("a/b?c#é%"), "a%2Fb%3Fc%23%C3%A9%25");
-    }
 
     #[test]
     fn refusals_keep_their_kind_and_say_the_cause() {

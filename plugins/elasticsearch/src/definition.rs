@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{Error, Hasher, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{get, get_if_there, must, segment};
+use crate::client::{get, get_if_there, must};
 use crate::limits::PAGE_DOCUMENTS_MAX;
 use crate::page::Layout;
 

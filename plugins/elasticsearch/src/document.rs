@@ -165,7 +165,7 @@ pub fn read_document(input: &mut impl BufRead, batch: &mut Vec<u8>) -> Result<bo
     if !read_line(input, ACTION_BYTES_MAX, batch)?.ok_or_else(cut)? {
         return Ok(false);
     }
-    match read_line(input, PAGE_BYTES_MAX as u64, batch)? {
+    match read_line(input, PAGE_BYTES_MAX, batch)? {
         Some(true) => Ok(true),
         _ => Err(cut()),
     }

@@ -1,10 +1,10 @@
 //! Every limit of this plugin, in one place.
 
 /// Largest answer of the server that is no page of documents (definitions of all indexes, ...), in bytes.
-pub const REPLY_BYTES_MAX: usize = 64 << 20;
+pub const REPLY_BYTES_MAX: u64 = 64 << 20;
 /// Largest page, and with it largest document, in bytes. Servers take no request above 100 MiB
 /// (`http.max_content_length`), so that no document is much larger; and twice as much must fit into the plugin's memory.
-pub const PAGE_BYTES_MAX: usize = 104 << 20;
+pub const PAGE_BYTES_MAX: u64 = 104 << 20;
 /// What one page of documents aims at, in bytes.
 pub const PAGE_BYTES: usize = 4 << 20;
 /// Documents in the first page, before their size is known.
@@ -30,7 +30,5 @@ pub const LARGE_ATTEMPTS_MAX: u32 = 12;
 pub const WAIT_FIRST_MS: u32 = 100;
 /// The longest wait before a busy server is asked again, in milliseconds.
 pub const WAIT_MS_MAX: u32 = 10_000;
-/// Names that one message lists.
-pub const NAMES_SHOWN_MAX: usize = 20;
 /// Tasks of the server (reindexing) are looked at this often, in milliseconds.
 pub const TASK_LOOK_MS: u32 = 500;

@@ -4,12 +4,12 @@
 
 use std::io::{BufRead, Write};
 
-use lockgate_plugin::http::{Body, Request};
+use lockgate_plugin::http::{Body, Request, segment};
 use lockgate_plugin::{Error, Result, job};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::{ENDPOINT, read, reason, refusal, segment, wait};
+use crate::client::{ENDPOINT, reason, refusal, wait};
 use crate::document::read_document;
 use crate::limits::{
     ATTEMPTS_MAX, BATCH_BYTES, BATCH_DOCUMENTS, LARGE_ATTEMPTS_MAX, REPLY_BYTES_MAX,
@@ -118,7 +118,8 @@ fn settle(target: &str, sent: Option<(Batch, Body)>) -> Result<u64> {
     for attempt in 0..attempts {
         let response = body.finish()?;
         let status = response.status();
-        let said = read(response, REPLY_BYTES_MAX)?
+        let said = response
+            .bytes(REPLY_BYTES_MAX)?
             .ok_or_else(|| Error::corrupt("the answer to _bulk is longer than it may be"))?;
         match judge(status, &said, batch.starts.len())? {
             Verdict::Done => return Ok(count),

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{Entry, Error, Part, Result, archive};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{get, get_if_known, must, segment};
+use crate::client::{get, get_if_known, must};
 use crate::config::Config;
 use crate::definition::hash;
 use crate::limits::OBJECTS_BYTES_MAX;

@@ -6,13 +6,13 @@
 //! come in the same order again, and changed ones have moved to the end. A page is asked for by a range, so that the server
 //! needs not look at what was read before.
 
-use lockgate_plugin::http::{Body, Request};
+use lockgate_plugin::http::{Body, Request, segment};
 use lockgate_plugin::{Error, Failure, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::Write;
 
-use crate::client::{self, ENDPOINT, read, refusal, segment};
+use crate::client::{self, ENDPOINT, refusal};
 use crate::document::Hit;
 use crate::limits::{
     ATTEMPTS_MAX, PAGE_BYTES, PAGE_BYTES_MAX, PAGE_DOCUMENTS_FIRST, PAGE_DOCUMENTS_MAX,
@@ -185,7 +185,7 @@ impl Reader {
         for attempt in 0..ATTEMPTS_MAX {
             let response = body.finish()?;
             let status = response.status();
-            match (status, read(response, PAGE_BYTES_MAX)?) {
+            match (status, response.bytes(PAGE_BYTES_MAX)?) {
                 (200, Some(bytes)) => return Ok((bytes, wanted)),
                 (200, None) => {
                     if !self.pace.shrink() {

@@ -3,10 +3,11 @@
 //! Elasticsearch: <https://www.elastic.co/guide/en/elasticsearch/reference/8.19/point-in-time-api.html>; OpenSearch:
 //! <https://docs.opensearch.org/latest/search-plugins/searching-data/point-in-time-api/>.
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{Error, Result};
 use serde_json::{Value, json};
 
-use crate::client::{must, segment};
+use crate::client::must;
 use crate::server::Product;
 
 /// Opens one for an index. Documents that were written, but not made visible to searches yet, are made visible before, so

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{Context, Error, Finding, Result, Severity, clock, job};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::client::{get, must, reason, segment};
+use crate::client::{get, must, reason};
 use crate::config::Config;
 use crate::definition::{self, Definition};
 use crate::limits::TASK_LOOK_MS;

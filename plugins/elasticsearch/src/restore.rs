@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{
     Context, Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
-    archive,
+    archive, listed,
 };
 
 use crate::backup::live_documents;
-use crate::client::{ask, must, segment};
+use crate::client::{ask, must};
 use crate::config::Config;
 use crate::definition::{self, Definition};
 use crate::document;
 use crate::health;
 use crate::limits::OBJECTS_BYTES_MAX;
 use crate::load::load;
-use crate::names::{Kind, Subject, listed};
+use crate::names::{Kind, Subject};
 use crate::object;
 use crate::server::Server;
 use crate::target::{Present, Targets, present, steps};

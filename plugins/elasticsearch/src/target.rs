@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::{Error, Part, RestoreRequest, Result, Step};
+use lockgate_plugin::http::segment;
+use lockgate_plugin::{Error, Part, RestoreRequest, Result, Step, listed};
 use serde_json::Value;
 
 use crate::config::Config;
@@ -105,7 +106,7 @@ pub fn present(subject: &Subject) -> Result<Present> {
     if same {
         return Ok(Present::Same);
     }
-    let name = crate::client::segment(&subject.name);
+    let name = segment(&subject.name);
     let is_anything = other || crate::client::ask("GET", &format!("/{name}"), None)?.status == 200;
     Ok(if is_anything { Present::Other } else { Present::Nothing })
 }
@@ -143,7 +144,7 @@ pub fn steps(server: &Server, config: &Config, request: &RestoreRequest) -> Resu
             let text = if in_the_way.is_empty() {
                 target.shown()
             } else {
-                format!("{} ({})", target.shown(), crate::names::listed(&in_the_way))
+                format!("{} ({})", target.shown(), listed(&in_the_way))
             };
             let mut step = Step::new(&part.id, action, text);
             step.overwrites = !in_the_way.is_empty();

@@ -2,13 +2,13 @@
 
 use std::io::{self, Read, Write};
 
-use lockgate_plugin::http::Request;
+use lockgate_plugin::http::{Request, segment};
 use lockgate_plugin::path::escape;
 use lockgate_plugin::{Context, Entry, Error, Fingerprint, Part, Result, Summary, archive};
 use serde_json::{Value, json};
 
 use crate::limits::BITS_BYTES_MAX;
-use crate::rest::{self, ENDPOINT, component, target};
+use crate::rest::{self, ENDPOINT, target};
 use crate::version::Version;
 
 /// Kind of the parts.
@@ -93,7 +93,7 @@ pub fn export(part: &Part) -> Result<Summary> {
     let mut writer = archive::create(&Entry::new(DESCRIPTION).with_media_type("application/json"))?;
     writer.write_all(description.to_string().as_bytes())?;
     writer.finish()?;
-    let bits = rest::open(&format!("applications/{}/bits", component(name)))?;
+    let bits = rest::open(&format!("applications/{}/bits", segment(name)))?;
     let mut writer = archive::create(&Entry::new(BITS))?;
     let bytes = io::copy(&mut bits.take(BITS_BYTES_MAX + 1), &mut writer)?;
     if bytes > BITS_BYTES_MAX {
@@ -118,7 +118,7 @@ pub fn import(part: &Part) -> Result<()> {
     let mut description = Vec::new();
     archive::open(DESCRIPTION)?.take(1 << 20).read_to_end(&mut description)?;
     let wanted = Application::read(&serde_json::from_slice(&description)?)?;
-    let path = format!("applications/{}", component(name));
+    let path = format!("applications/{}", segment(name));
     let mut there = find(part)?;
     if let Some(old) = there.as_ref().filter(|it| is_older(&it.version, &wanted.version)) {
         log::info!("application {name} {} is replaced by {}", old.version, wanted.version);

@@ -90,21 +90,6 @@ pub fn target(path: &str) -> String {
     format!("/onos/v1/{path}")
 }
 
-/// A name as one component of a path: all but letters and digits as `%XX`.
-#[must_use]
-pub fn component(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 fn succeeded(path: &str, response: Response) -> Result<Response> {
     if response.status() == MULTI_STATUS {
         let mut body = Vec::new();
@@ -123,12 +108,10 @@ fn succeeded(path: &str, response: Response) -> Result<Response> {
 }
 
 fn read(path: &str, response: Response) -> Result<Value> {
-    let mut body = Vec::new();
-    response.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut body)?;
-    if body.len() as u64 > ANSWER_BYTES_MAX {
+    let body = response.bytes(ANSWER_BYTES_MAX)?.ok_or_else(|| {
         let most = ANSWER_BYTES_MAX >> 20;
-        return Err(Error::unsupported(format!("ONOS tells more than {most} MiB of {path}")));
-    }
+        Error::unsupported(format!("ONOS tells more than {most} MiB of {path}"))
+    })?;
     serde_json::from_slice(&body).map_err(|error| {
         let shown = printable(body.get(..200).unwrap_or(&body));
         Error::corrupt(format!("ONOS tells no JSON of {path} ({error}): {shown}"))

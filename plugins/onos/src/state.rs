@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
+use lockgate_plugin::http::segment;
 use lockgate_plugin::{
     Context, Entry, Error, Fingerprint, Part, Result, Summary, archive, printable,
 };
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::rename::Names;
-use crate::rest::{self, component};
+use crate::rest;
 
 /// Kind of a part that is written back.
 pub const STATE: &str = "state";
@@ -198,7 +199,7 @@ fn write_network(wanted: &Value, held: &Value) -> Result<()> {
             let kept = wanted.get(class).and_then(|it| it.get(&subject));
             for (key, _) in members(&configs) {
                 if kept.and_then(|it| it.get(&key)).is_none() {
-                    let path = [class, &subject, &key].map(|it| component(it)).join("/");
+                    let path = [class, &subject, &key].map(|it| segment(it)).join("/");
                     rest::act("DELETE", &format!("network/configuration/{path}"))?;
                 }
             }
@@ -206,7 +207,7 @@ fn write_network(wanted: &Value, held: &Value) -> Result<()> {
     }
     for (class, subjects) in wanted.as_object().unwrap_or(&empty) {
         if held.get(class) != Some(subjects) {
-            rest::post(&format!("network/configuration/{}", component(class)), subjects)?;
+            rest::post(&format!("network/configuration/{}", segment(class)), subjects)?;
         }
     }
     Ok(())
@@ -225,7 +226,7 @@ fn write_components(wanted: &Value, held: &Value) -> Result<()> {
         if !changed.is_empty() {
             // A component that does not run yet finds its properties when it starts.
             let preset = if there.is_none() { "?preset=true" } else { "" };
-            let path = format!("configuration/{}{preset}", component(name));
+            let path = format!("configuration/{}{preset}", segment(name));
             rest::post(&path, &Value::Object(changed))?;
         }
     }
@@ -241,7 +242,7 @@ fn write_intents(wanted: &Value, held: &Value) -> Result<()> {
     let keys: BTreeSet<_> = list(wanted).iter().filter_map(name).collect();
     for intent in list(held) {
         if let Some((app, key)) = name(&intent).filter(|it| !keys.contains(it)) {
-            rest::act("DELETE", &format!("intents/{}/{}", component(&app), component(&key)))?;
+            rest::act("DELETE", &format!("intents/{}/{}", segment(&app), segment(&key)))?;
         }
     }
     let known = list(held);

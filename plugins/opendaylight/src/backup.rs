@@ -4,7 +4,7 @@ use std::io::Write;
 
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Context, Entry, Error, Finding, Metadata, Outcome, Part,
-    Result, Severity, Summary, archive, files, path,
+    Result, Severity, Summary, archive, files, listed, path,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::config::{Config, Way};
 use crate::container::{self, Shape};
 use crate::folder::{self, BACKUP, FILE, Reading};
-use crate::node::{CONTROLLER, MODULES, Node, TESTED, listed};
+use crate::node::{CONTROLLER, MODULES, Node, TESTED};
 use crate::shards::Shards;
 use crate::snapshot::{self, Datastore};
 use crate::{client, limits};

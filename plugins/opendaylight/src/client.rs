@@ -41,7 +41,7 @@ pub fn get(target: &str) -> Result<Option<Response>> {
 /// Those of [`get`], or that it is not what `T` needs.
 pub fn read<T: DeserializeOwned>(target: &str) -> Result<Option<T>> {
     let Some(response) = get(target)? else { return Ok(None) };
-    let body = whole(response, REPLY_BYTES_MAX).with_context(|| target.to_owned())?;
+    let body = whole(response).with_context(|| target.to_owned())?;
     serde_json::from_slice(&body).map(Some).with_context(|| format!("the answer to {target}"))
 }
 
@@ -86,7 +86,7 @@ pub fn jolokia<T: DeserializeOwned>(target: &str) -> Result<Option<T>> {
     if !(200..300).contains(&response.status()) {
         return Err(Refused::read(response)?.error().context(format!("GET {target}")));
     }
-    let body = whole(response, REPLY_BYTES_MAX)?;
+    let body = whole(response)?;
     let envelope: Envelope =
         serde_json::from_slice(&body).with_context(|| format!("the answer to {target}"))?;
     if envelope.status != 200 {
@@ -110,13 +110,10 @@ pub fn is_up() -> Result<bool> {
     }
 }
 
-fn whole(response: Response, max: usize) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
-    response.take(max as u64 + 1).read_to_end(&mut body)?;
-    if body.len() > max {
-        return Err(Error::corrupt(format!("the answer is longer than {} MiB", max >> 20)));
-    }
-    Ok(body)
+fn whole(response: Response) -> Result<Vec<u8>> {
+    response.bytes(REPLY_BYTES_MAX)?.ok_or_else(|| {
+        Error::corrupt(format!("the answer is longer than {} MiB", REPLY_BYTES_MAX >> 20))
+    })
 }
 
 /// A response that says no.

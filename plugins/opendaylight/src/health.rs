@@ -1,11 +1,11 @@
 //! A look at the live node that changes nothing, and the removal of the file that backups leave at the server.
 
-use lockgate_plugin::{Error, Failure, Finding, Result, Severity, files};
+use lockgate_plugin::{Error, Failure, Finding, Result, Severity, files, listed};
 
 use crate::config::{Config, Way};
 use crate::container::{self, Shape};
 use crate::folder::{self, BACKUP, FILE, RESTORE};
-use crate::node::{Node, TESTED, listed};
+use crate::node::{Node, TESTED};
 use crate::shards::Shards;
 use crate::{client, place};
 

@@ -1,7 +1,7 @@
 //! Every limit of this plugin, in one place.
 
 /// Largest answer of the server that is held as a whole (its models, its shards, ...), in bytes.
-pub const REPLY_BYTES_MAX: usize = 32 << 20;
+pub const REPLY_BYTES_MAX: u64 = 32 << 20;
 /// What of a refusal is read, in bytes.
 pub const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// Models that the members of one container are named with.
@@ -22,8 +22,6 @@ pub const PIECE_BYTES_MIN: u64 = 64 << 10;
 /// Shards of one datastore.
 pub const SHARDS_MAX: usize = 4096;
 
-/// Names that a message lists.
-pub const LISTED_MAX: usize = 10;
 /// Names in a folder that are removed at a time.
 pub const PAGE_NAMES: u32 = 500;
 /// Folders in folders of a journal.

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use crate::client;
 use crate::config::Config;
-use crate::limits::LISTED_MAX;
 
 /// What was run in the tests.
 pub const TESTED: &str = "controller 9.0 (Calcium)";
@@ -164,15 +163,6 @@ fn version_of(bundles: &BTreeMap<String, Bundle>) -> Option<(u32, u32, u32)> {
     let bundle = bundles.values().find(|bundle| bundle.symbolic_name == BUNDLE)?;
     let mut numbers = bundle.version.split('.').map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
-}
-
-/// Some names, for a message.
-pub fn listed(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(LISTED_MAX).map(String::as_str).collect();
-    match names.len().checked_sub(LISTED_MAX) {
-        None | Some(0) => shown.join(", "),
-        Some(more) => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use lockgate_plugin::{
     Context, Error, Extraction, Failure, Finding, Metadata, Part, RestoreRequest, Result, Severity,
-    archive, clock, files, job, log,
+    archive, clock, files, job, listed, log,
 };
 
 use crate::backup::{OFFSET, OWNER, SHA256, SHARDS, SNAPSHOT};
@@ -14,7 +14,7 @@ use crate::client;
 use crate::config::Config;
 use crate::folder::{self, DATA, FILE, RESTORE};
 use crate::limits::LOOK_PAUSE_MS;
-use crate::node::{MODULES, Node, listed};
+use crate::node::{MODULES, Node};
 use crate::restore::other_models;
 use crate::shards::Shards;
 use crate::snapshot::Shard;

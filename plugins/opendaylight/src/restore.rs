@@ -1,13 +1,13 @@
 //! A restore: containers into a running node, or a snapshot for one that is about to start.
 
 use lockgate_plugin::{
-    Context, Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step,
+    Context, Error, Finding, Outcome, Part, Restore, RestoreRequest, Result, Severity, Step, listed,
 };
 
 use crate::backup::{MODELS, SNAPSHOT};
 use crate::config::Config;
 use crate::container;
-use crate::node::{MODULES, Node, listed};
+use crate::node::{MODULES, Node};
 use crate::place;
 
 /// A restore under way.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_plugin::{Finding, Result, Severity, printable};
+use lockgate_plugin::{Finding, Result, Severity, listed, printable};
 use serde::Deserialize;
 
 use crate::client;
-use crate::node::listed;
 use crate::snapshot::Datastore;
 
 const SHARDS: &str = "/jolokia/read/org.opendaylight.controller:Category=Shards,name=*,type=*/\

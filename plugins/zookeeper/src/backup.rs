@@ -2,13 +2,13 @@
 
 use lockgate_plugin::{
     Backup, BackupPlan, BackupRequest, Entry, Error as Told, Finding, Fingerprint, Outcome, Part,
-    Result, Severity, Summary, archive, job,
+    Result, Severity, Summary, archive, job, listed,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::capture::{Moment, capture};
 use crate::config::{Config, Scale};
-use crate::error::{Error, listed};
+use crate::error::Error;
 use crate::names::{self, PartKind};
 use crate::reach;
 use crate::record;

@@ -14,9 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_plugin::{Error as Told, printable};
+use lockgate_plugin::{Error as Told, listed, printable};
 
-use crate::error::{Error, ServerError, listed};
+use crate::error::{Error, ServerError};
 use crate::jute::{Reader, Writer};
 use crate::limits::{
     ACL_PASSES_MAX, HOT_DATA_BYTES_MAX, HOT_NODES_MAX, HOT_PATH_BYTES_MAX, ROUNDS_MAX,

@@ -1,6 +1,6 @@
 //! Why something did not work, and how that is told to the host.
 
-use lockgate_plugin::{Error as Told, ExchangeError, Refusal, printable};
+use lockgate_plugin::{Error as Told, ExchangeError, Refusal};
 
 /// Why an exchange with the server, or the work on what it said, failed.
 pub type Error = ExchangeError<ServerError>;
@@ -96,18 +96,6 @@ impl Refusal for ServerError {
     }
 }
 
-/// Some of the names, for a message.
-pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut names = names.into_iter();
-    let shown: Vec<String> =
-        names.by_ref().take(crate::limits::NAMES_SHOWN).map(printable).collect();
-    let more = names.count();
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +105,5 @@ mod tests {
         let told = Told::from(Error::Server(ServerError::new(Code::NO_AUTH, "read /a")));
         assert!(matches!(told.failure(), lockgate_plugin::Failure::Auth(_)));
         assert!(told.message().contains("read /a") && told.message().contains("super"), "{told}");
-    }
-
-    #[test]
-    fn a_list_of_names_is_cut() {
-        assert_eq!(listed(["a"; 12]), "a, a, a, a, a, a, a, a, a, a and 2 more");
     }
 }

@@ -31,8 +31,6 @@ pub const BATCHES_UNDER_WAY: usize = 4;
 pub const RECORD_BYTES_MAX: u64 = 2 * REPLY_BYTES_MAX as u64;
 /// The answer to a four-letter word, in bytes.
 pub const WORD_BYTES_MAX: u64 = 64 << 10;
-/// Names that one message lists.
-pub const NAMES_SHOWN: usize = 10;
 /// How often all members are asked for a session while none has one, and how long to wait in between, in milliseconds: twice the
 /// usual time of an election with some to spare.
 pub const ELECTION_ROUNDS_MAX: u32 = 60;

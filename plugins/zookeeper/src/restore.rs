@@ -6,13 +6,13 @@ use std::io::BufRead;
 use lockgate_plugin::net::Connection;
 use lockgate_plugin::{
     Error as Told, Finding, Fingerprint, Outcome, Part, Restore, RestoreRequest, Result, Step,
-    archive, job,
+    archive, job, listed,
 };
 
 use crate::backup::{NODES, ZXID, counts, part_scope};
 use crate::capture::capture;
 use crate::config::Config;
-use crate::error::{Error, listed};
+use crate::error::Error;
 use crate::health;
 use crate::limits::{BATCH_BYTES, BATCH_CHANGES, RECOVERY_STEPS_MAX};
 use crate::load::Loader;

@@ -7,6 +7,8 @@ use crate::Error;
 
 /// Characters of foreign text that go into one message.
 const MESSAGE_CHARACTERS_MAX: usize = 500;
+/// Names that a message tells.
+const NAMES_SHOWN_MAX: usize = 10;
 
 /// What a server answers when it does not do what it was asked for, in the terms of its protocol.
 pub trait Refusal: fmt::Debug + fmt::Display {
@@ -113,6 +115,17 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
     shown
 }
 
+/// Names for a message: the first ten, and how many more there are.
+pub fn listed(names: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<String> =
+        names.by_ref().take(NAMES_SHOWN_MAX).map(|name| printable(name.as_ref())).collect();
+    match names.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +148,13 @@ mod tests {
         fn told(self) -> Error {
             Error::auth(self.0)
         }
+    }
+
+    #[test]
+    fn names_are_counted_when_they_are_too_many() {
+        assert_eq!(listed(["a", "b\n"]), "a, b ");
+        assert_eq!(listed(["a"; 12]), "a, a, a, a, a, a, a, a, a, a and 2 more");
+        assert_eq!(listed([""; 0]), "");
     }
 
     #[test]

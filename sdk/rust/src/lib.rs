@@ -51,7 +51,7 @@ pub use bindings::lockgate::datastore::{
 };
 pub use component::Component;
 pub use error::{Context, Error, Result};
-pub use exchange::{ExchangeError, Refusal, printable};
+pub use exchange::{ExchangeError, Refusal, listed, printable};
 pub use filter::Filter;
 pub use fingerprint::Fingerprint;
 pub use hash::Hasher;

@@ -154,25 +154,6 @@ pub fn definitions<S: Stream>(
     session.agree()
 }
 
-/// Drops a table with its views, when it is there.
-///
-/// # Errors
-/// When the server refuses.
-pub fn drop_table<S: Stream>(session: &mut Session<S>, table: &Subject) -> Result<(), Error> {
-    let views = session.rows(&format!(
-        "SELECT view_name, base_table_name FROM system_schema.views WHERE keyspace_name = {}",
-        quote_text(&table.keyspace)
-    ))?;
-    for view in views {
-        if view.text(1)? == table.table {
-            let name = qualified(&table.keyspace, view.text(0)?);
-            session.execute(&format!("DROP MATERIALIZED VIEW IF EXISTS {name}"))?;
-        }
-    }
-    session.execute(&format!("DROP TABLE IF EXISTS {}", table.quoted()))?;
-    session.agree()
-}
-
 /// Waits until all nodes have made the rows of a view.
 ///
 /// # Errors

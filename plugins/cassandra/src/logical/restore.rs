@@ -129,7 +129,7 @@ impl<H: Host> Restoring<H> {
             }
             // At once and before the types that they use.
             if archived.kind == Kind::Table && request.overwrite {
-                make::drop_table(&mut session, &target)?;
+                schema::drop_table(&mut session, &target.keyspace, &target.table)?;
             }
             stages.entry(archived.kind).or_default().push(part.clone());
         }
@@ -211,8 +211,9 @@ impl<H: Host> Restoring<H> {
     /// A table that is not complete is dropped, in a new session because the old one may be in the middle of something. The error says
     /// what became of it.
     fn give_up(&self, target: &Subject, error: Error) -> Error {
-        let dropped = Session::open(&self.host, &self.config)
-            .and_then(|mut session| make::drop_table(&mut session, target));
+        let dropped = Session::open(&self.host, &self.config).and_then(|mut session| {
+            schema::drop_table(&mut session, &target.keyspace, &target.table)
+        });
         match dropped {
             Ok(()) => error.during("the table was not complete and was dropped again"),
             Err(_) => error.during(&format!(

@@ -12,6 +12,7 @@ use super::node::Ring;
 use super::{KEYSPACE, SSTABLES, VIEWS, load, schema, views};
 use crate::config::Config;
 use crate::cql::Session;
+use crate::schema::names::qualified;
 
 /// A coordinator or a worker of a restore.
 #[derive(Debug)]
@@ -130,8 +131,7 @@ impl Restoring {
                     "table {keyspace}.{table} does not exist: restore part {KEYSPACE}/{keyspace} too, which makes it"
                 )));
             }
-            let (space, name) = (schema::quoted(keyspace), schema::quoted(table));
-            let row = format!("SELECT * FROM {space}.{name} LIMIT 1");
+            let row = format!("SELECT * FROM {} LIMIT 1", qualified(keyspace, table));
             let is_harmless = !is_made && session.rows(&row)?.is_empty();
             if !self.request.overwrite && !is_harmless {
                 return Err(schema::in_the_way(keyspace, table));
@@ -144,8 +144,7 @@ impl Restoring {
     fn empty(&mut self, standing: &BTreeSet<(String, String)>) -> Result<()> {
         for (keyspace, table) in standing {
             if !self.makes(keyspace) {
-                let (space, name) = (schema::quoted(keyspace), schema::quoted(table));
-                self.session.execute(&format!("TRUNCATE {space}.{name}"))?;
+                self.session.execute(&format!("TRUNCATE {}", qualified(keyspace, table)))?;
             }
         }
         Ok(())

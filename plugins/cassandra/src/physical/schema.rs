@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cql::Session;
 use crate::limits::DEFINITIONS_BYTES_MAX;
+use crate::schema::names::{quote_name, quote_text};
+use crate::schema::{self, create_keyspace};
 
 /// The entry of a part.
 const ENTRY: &str = "definitions.jsonl";
@@ -45,7 +47,7 @@ pub enum Definition {
 pub fn read<S: Stream>(session: &mut Session<S>, keyspace: &str) -> Result<Vec<Definition>> {
     let statement = format!(
         "SELECT replication, durable_writes FROM system_schema.keyspaces WHERE keyspace_name = {}",
-        literal(keyspace)
+        quote_text(keyspace)
     );
     let row = session.one(&statement)?;
     let pairs = row.texts(0, true)?;
@@ -54,7 +56,9 @@ pub fn read<S: Stream>(session: &mut Session<S>, keyspace: &str) -> Result<Vec<D
     let mut all = vec![Definition::Keyspace { replication, durable: row.flag(1) }];
     let mut last = String::new();
     // With what makes old SSTables readable: columns that were dropped.
-    for row in session.rows(&format!("DESCRIBE KEYSPACE {} WITH INTERNALS", quoted(keyspace)))? {
+    for row in
+        session.rows(&format!("DESCRIBE KEYSPACE {} WITH INTERNALS", quote_name(keyspace)))?
+    {
         let (kind, name) = (row.text(1)?.to_owned(), unquoted(row.text(2)?));
         let table = match kind.as_str() {
             "keyspace" => continue,
@@ -122,22 +126,25 @@ impl Making<'_> {
         session: &mut Session<S>,
         definitions: &[Definition],
     ) -> Result<()> {
-        let mut standing = BTreeSet::new();
+        let mut standing = Vec::new();
         for definition in definitions {
             match definition {
                 Definition::Keyspace { replication, durable } => {
                     let replication = self.replication.unwrap_or(replication);
-                    let statement = keyspace_statement(self.keyspace, replication, *durable);
+                    let statement = create_keyspace(self.keyspace, replication, *durable);
                     session.execute(&statement)?;
                     session.agree()?;
-                    standing = self.tables_there(session)?;
+                    standing = schema::tables(session, self.keyspace)?;
                 }
                 Definition::Object { kind, name, table, text } => match kind.as_str() {
                     "materialized_view" => {}
                     "table" | "index" if !self.wants(table) => {}
                     "table" => {
                         if standing.contains(name) {
-                            self.drop_table(session, name)?;
+                            if !self.overwrite {
+                                return Err(in_the_way(self.keyspace, name));
+                            }
+                            schema::drop_table(session, self.keyspace, name)?;
                         }
                         self.run(session, text)?;
                     }
@@ -189,32 +196,6 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn tables_there<S: Stream>(&self, session: &mut Session<S>) -> Result<BTreeSet<String>> {
-        let statement = format!(
-            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = {}",
-            literal(self.keyspace)
-        );
-        session.rows(&statement)?.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
-    }
-
-    fn drop_table<S: Stream>(&self, session: &mut Session<S>, table: &str) -> Result<()> {
-        let keyspace = self.keyspace;
-        if !self.overwrite {
-            return Err(in_the_way(keyspace, table));
-        }
-        let statement = format!(
-            "SELECT view_name, base_table_name FROM system_schema.views WHERE keyspace_name = {}",
-            literal(keyspace)
-        );
-        for row in session.rows(&statement)? {
-            if row.text(1)? == table {
-                let (keyspace, view) = (quoted(keyspace), quoted(row.text(0)?));
-                session.execute(&format!("DROP MATERIALIZED VIEW {keyspace}.{view}"))?;
-            }
-        }
-        Ok(session.execute(&format!("DROP TABLE {}.{}", quoted(keyspace), quoted(table)))?)
-    }
-
     /// What was there before must be what was saved, or rows would be read as something else.
     fn compare<S: Stream>(
         &self,
@@ -245,30 +226,10 @@ pub fn in_the_way(keyspace: &str, table: &str) -> Error {
     ))
 }
 
-fn keyspace_statement(name: &str, replication: &BTreeMap<String, String>, durable: bool) -> String {
-    let pair = |(key, value): (&String, &String)| format!("{}: {}", literal(key), literal(value));
-    let pairs: Vec<String> = replication.iter().map(pair).collect();
-    format!(
-        "CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {{{}}} AND durable_writes = {durable}",
-        quoted(name),
-        pairs.join(", ")
-    )
-}
-
-/// A name in a statement.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// A name that may be quoted, as it is.
 fn unquoted(name: &str) -> String {
     let inner = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inner.map_or_else(|| name.to_owned(), |inner| inner.replace("\"\"", "\""))
-}
-
-/// A text in a statement.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The statements of a text, which the server ends with semicolons.
@@ -351,11 +312,11 @@ mod tests {
 
     #[test]
     fn keyspaces_are_made_with_quotes() {
-        assert_eq!(unquoted(&quoted("a\"B")), "a\"B");
+        assert_eq!(unquoted(&quote_name("a\"B")), "a\"B");
         assert_eq!((unquoted("ab"), unquoted("\"")), ("ab".to_owned(), "\"".to_owned()));
         let replication = BTreeMap::from([("class".to_owned(), "It's".to_owned())]);
         assert_eq!(
-            keyspace_statement("a\"b", &replication, true),
+            create_keyspace("a\"b", &replication, true),
             "CREATE KEYSPACE IF NOT EXISTS \"a\"\"b\" WITH replication = {'class': 'It''s'} AND durable_writes = true"
         );
     }

@@ -3,9 +3,9 @@
 use lockgate_plugin::host::Stream;
 use lockgate_plugin::{Error, Result, job};
 
-use super::schema::literal;
 use crate::cql::{Session, pause};
 use crate::limits::VIEW_MS_MAX;
+use crate::schema::names::quote_text;
 
 const STEP_MS: u32 = 500;
 
@@ -18,8 +18,8 @@ pub fn wait<S: Stream>(session: &mut Session<S>, keyspace: &str, views: &[String
     for view in views {
         let statement = format!(
             "SELECT status FROM system_distributed.view_build_status WHERE keyspace_name = {} AND view_name = {}",
-            literal(keyspace),
-            literal(view)
+            quote_text(keyspace),
+            quote_text(view)
         );
         loop {
             let rows = session.rows(&statement)?;

@@ -99,6 +99,29 @@ pub fn create_keyspace(
     )
 }
 
+/// Drops a table with its views, when it is there.
+///
+/// # Errors
+/// When the server refuses.
+pub fn drop_table<S: Stream>(
+    session: &mut Session<S>,
+    keyspace: &str,
+    table: &str,
+) -> Result<(), Error> {
+    let views = session.rows(&format!(
+        "SELECT view_name, base_table_name FROM system_schema.views WHERE keyspace_name = {}",
+        quote_text(keyspace)
+    ))?;
+    for view in views {
+        if view.text(1)? == table {
+            let name = qualified(keyspace, view.text(0)?);
+            session.execute(&format!("DROP MATERIALIZED VIEW IF EXISTS {name}"))?;
+        }
+    }
+    session.execute(&format!("DROP TABLE IF EXISTS {}", qualified(keyspace, table)))?;
+    session.agree()
+}
+
 /// Names of the tables of a keyspace; views are not among them.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
+use lockgate_conformance::random::Random;
 use lockgate_conformance::{
     Content, Contents, Disguise, Endpoint, Renaming, Selection, Server, Source, Writer,
 };
@@ -86,23 +87,9 @@ fn application(name: &str, version: &str, bytes: u64) -> String {
 
 /// Text that does not compress to less than three quarters.
 fn noise(seed: &str, bytes: u64) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let seed =
         seed.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut text = String::new();
-    while (text.len() as u64) < bytes {
-        // xorshift64*, by Marsaglia and Vigna.
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        let mut bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        for _ in 0..10 {
-            text.push(char::from(DIGITS[(bits & 63) as usize]));
-            bits >>= 6;
-        }
-    }
-    text
+    Random::new(seed).noise(usize::try_from(bytes).unwrap_or_default())
 }
 
 impl Server for Controller {
