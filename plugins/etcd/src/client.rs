@@ -217,11 +217,8 @@ impl Client {
 }
 
 fn read_json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
-    let mut body = Vec::new();
-    response.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut body)?;
-    if body.len() as u64 > ANSWER_BYTES_MAX {
-        let text = format!("the server's answer has more than {ANSWER_BYTES_MAX} bytes");
-        return Err(Told::corrupt(text).into());
-    }
+    let body = response.bytes(ANSWER_BYTES_MAX)?.ok_or_else(|| {
+        Told::corrupt(format!("the server's answer has more than {ANSWER_BYTES_MAX} bytes"))
+    })?;
     Ok(serde_json::from_slice(&body).context("the server's answer")?)
 }

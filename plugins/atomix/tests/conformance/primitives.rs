@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use lockgate_conformance::Contents;
+use lockgate_conformance::random::Random;
 use lockgate_servers::AtomixClient;
 use serde_json::{Value, json};
 
@@ -212,20 +213,5 @@ pub fn encoded(key: &str) -> String {
 
 /// Text that does not compress to less than three quarters.
 pub fn noise(seed: u64, bytes: usize) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut text = String::with_capacity(bytes);
-    while text.len() < bytes {
-        // xorshift64*, by Marsaglia and Vigna.
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        let mut bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        for _ in 0..10 {
-            text.push(char::from(DIGITS[(bits & 63) as usize]));
-            bits >>= 6;
-        }
-    }
-    text.truncate(bytes);
-    text
+    Random::new(seed).noise(bytes)
 }

@@ -151,6 +151,17 @@ impl Site {
         Ok(())
     }
 
+    /// Waits until those that are left have a leader: the one that was killed may have been it.
+    fn has_leader(&self) -> Result<()> {
+        let begun = Instant::now();
+        // Asks for a read that the members agree on.
+        while let Err(error) = self.cluster.ctl_at(&self.cluster.address, &["get", "/"]) {
+            ensure!(begun.elapsed() < TIME_MAX, "no leader: {error:#}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
     /// Number of the member that leads.
     fn leader(&self) -> Result<usize> {
         for (number, address) in self.cluster.addresses().iter().enumerate() {
@@ -289,6 +300,7 @@ fn a_lost_cluster_comes_back_and_every_member_serves() -> Result<()> {
     println!("-- one new member does not serve: disaster recovery waits for the operator");
     site.cluster.reset()?;
     site.cluster.kill_member(2);
+    site.has_leader()?;
     let refused =
         site.lockgate.run(&["restore", "latest", "--into", "settings", "--disaster-recovery"])?;
     ensure!(
