@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::names::{Kind, Subject, quote_text};
 use crate::session::Session;
 
-/// Databases that the server makes itself.
-const SYSTEM_DATABASES: &str = "'information_schema', 'performance_schema', 'mysql', 'sys'";
+/// Databases that the server makes itself, and the mark of [`crate::maintenance`].
+const SYSTEM_DATABASES: &str =
+    "'information_schema', 'performance_schema', 'mysql', 'sys', 'lockgate_maintenance'";
 
 /// A database with its tables.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod health;
 pub mod limits;
+pub mod maintenance;
 pub mod restore;
 pub mod session;
 pub mod wire;
@@ -54,7 +55,7 @@ impl Plugin for MariaDb {
             server_versions: server::TESTED.to_owned(),
             config_schema: config::SCHEMA.to_owned(),
             part_kinds: words(&["schema", "table", "views", "users"]),
-            features: words(&["selective-restore", "rename", "fingerprint"]),
+            features: words(&["selective-restore", "rename", "fingerprint", "maintenance"]),
             consistency: "all rows of transactional tables are of one point in time; tables of other engines, and \
                           definitions, are as they were when they were read, and a finding names such tables"
                 .to_owned(),
@@ -71,6 +72,14 @@ impl Plugin for MariaDb {
 
     fn check(config: Config) -> Result<Vec<Finding>> {
         Ok(health::check(&Granted, &config)?)
+    }
+
+    fn enter_maintenance(config: Config) -> Result<()> {
+        Ok(maintenance::enter(&Granted, &config)?)
+    }
+
+    fn leave_maintenance(config: Config) -> Result<()> {
+        Ok(maintenance::leave(&Granted, &config)?)
     }
 }
 

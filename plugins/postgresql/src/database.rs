@@ -4,6 +4,7 @@ use lockgate_plugin::host::Stream;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::maintenance::in_service;
 use crate::roles::set;
 use crate::session::Session;
 use crate::sql::{quote_name, quote_text};
@@ -97,6 +98,7 @@ pub fn properties<S: Stream>(session: &mut Session<S>) -> Result<Vec<String>, Er
     }
     let settings: Vec<(Option<String>, Vec<String>)> = row.json(5)?.unwrap_or_default();
     for (role, settings) in settings {
+        let settings = if role.is_none() { in_service(settings) } else { settings };
         for setting in settings {
             let whose = match &role {
                 Some(role) => format!("ALTER ROLE {} IN DATABASE {{database}}", quote_name(role)),

@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod health;
 pub mod limits;
+pub mod maintenance;
 pub mod restore;
 pub mod session;
 pub mod wire;
@@ -50,7 +51,7 @@ impl Plugin for PostgreSql {
             server_versions: server::TESTED.to_owned(),
             config_schema: config::SCHEMA.to_owned(),
             part_kinds: words(&["roles", "schema", "table", "large-objects", "after"]),
-            features: words(&["selective-restore", "rename", "fingerprint"]),
+            features: words(&["selective-restore", "rename", "fingerprint", "maintenance"]),
             consistency: "all rows and large objects of one database are of one point in time; several databases have one point \
                           each, some moments apart; roles and the state of sequences are as they were when they were read"
                 .to_owned(),
@@ -69,6 +70,14 @@ impl Plugin for PostgreSql {
 
     fn check(config: Config) -> Result<Vec<Finding>> {
         Ok(health::check(&Granted, &config)?)
+    }
+
+    fn enter_maintenance(config: Config) -> Result<()> {
+        Ok(maintenance::enter(&Granted, &config)?)
+    }
+
+    fn leave_maintenance(config: Config) -> Result<()> {
+        Ok(maintenance::leave(&Granted, &config)?)
     }
 }
 

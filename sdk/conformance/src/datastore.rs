@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
 /// A kind of datastore, as the suite drives it.
@@ -103,12 +103,31 @@ pub trait Server {
     /// When it cannot be done.
     fn disguise(&mut self) -> Result<Disguise>;
 
+    /// Has a client with no more rights than an application has write something once, beside [`Content::Usual`] or in it. Needed
+    /// for plugins with the feature `maintenance`.
+    ///
+    /// # Errors
+    /// When it cannot be tried. That the server refuses, or lets the client wait, is no error.
+    fn attempt(&mut self) -> Result<Attempt> {
+        bail!("the driver has no client that attempts to write, which the case maintenance needs")
+    }
+
     /// What a backup or restore has left on the server now: sessions, locks, snapshots, cursors, temporary objects. Empty
     /// after each run, also after one that was cancelled.
     ///
     /// # Errors
     /// When the server cannot be asked.
     fn leftovers(&mut self) -> Result<Vec<String>>;
+}
+
+/// What became of one write.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attempt {
+    /// It was done.
+    Done,
+    /// It was refused, or had to wait longer than a client does: what the client said.
+    HeldOff(String),
 }
 
 /// A program that writes until it is stopped.

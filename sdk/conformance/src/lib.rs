@@ -21,8 +21,8 @@ mod table;
 mod trial;
 
 pub use datastore::{
-    Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server, Source,
-    Writer,
+    Attempt, Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server,
+    Source, Writer,
 };
 pub use driver::Driver;
 pub use program::WritingProgram;

@@ -35,6 +35,21 @@ impl Random {
         bytes
     }
 
+    /// Text that hardly compresses: of the 64 digits of base64.
+    pub fn noise(&mut self, length: usize) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut text = String::with_capacity(length + 10);
+        while text.len() < length {
+            let bits = self.number();
+            text.extend(
+                (0..10).map(|digit| char::from(DIGITS[(bits >> (6 * digit) & 63) as usize])),
+            );
+        }
+        text.truncate(length);
+        text
+    }
+
     /// Words that compress as text does.
     pub fn text(&mut self, length: usize) -> Vec<u8> {
         const WORDS: [&str; 16] = [

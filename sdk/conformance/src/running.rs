@@ -69,7 +69,7 @@ impl Running {
     /// When the system does not tell.
     pub fn has_ended(&mut self) -> Result<bool> {
         if self.looks.is_multiple_of(LOOKS_PER_MEASUREMENT) {
-            self.peak_kib = self.peak_kib.max(resident_kib(self.child.id(), PROCESS_DEPTH_MAX));
+            self.peak_kib = self.peak_kib.max(resident_kib(self.child.id()));
         }
         self.looks = self.looks.wrapping_add(1);
         Ok(self.child.try_wait()?.is_some())
@@ -149,7 +149,12 @@ fn text(file: &File) -> Result<String> {
 
 /// Resident memory of a process and its children, in KiB. A page that several map, as those of the program itself, is
 /// counted once (`Pss` in `proc(5)`).
-fn resident_kib(pid: u32, depth: usize) -> u64 {
+#[must_use]
+pub fn resident_kib(pid: u32) -> u64 {
+    resident_below(pid, PROCESS_DEPTH_MAX)
+}
+
+fn resident_below(pid: u32, depth: usize) -> u64 {
     let own = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = own.lines().find(|line| line.starts_with("Pss:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
@@ -165,5 +170,5 @@ fn resident_kib(pid: u32, depth: usize) -> u64 {
             list.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()
         })
         .collect();
-    kib + children.into_iter().map(|child| resident_kib(child, depth - 1)).sum::<u64>()
+    kib + children.into_iter().map(|child| resident_below(child, depth - 1)).sum::<u64>()
 }

@@ -108,7 +108,7 @@ pub fn run(datastore: &dyn Datastore, options: &Options<'_>) -> Result<Report> {
     let mut stage = Stage::new(datastore, options, scale)?;
     let mut report = Report {
         plugin: datastore.plugin().to_owned(),
-        server: named(datastore.server_version()?, stage.workshop.is_recorded()?)?,
+        server: named(datastore.server_version()?, stage.workshop.is_recorded())?,
         lockgate: stage.workshop.version()?,
         scale: scale.name.to_owned(),
         cases: Vec::new(),

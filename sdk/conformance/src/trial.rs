@@ -36,6 +36,8 @@ pub(crate) struct Workshop {
     folder: TempDir,
     lockgate: Lockgate,
     plugin: String,
+    /// What the plugin says of itself.
+    descriptor: Value,
 }
 
 impl Workshop {
@@ -48,12 +50,17 @@ impl Workshop {
             .with_context(|| format!("the plugin {} is not built", component.display()))?;
         let program = options.program.clone();
         let lockgate = Lockgate::of(program, folder.path(), &plugins, &options.cache);
-        let workshop = Self { folder, lockgate, plugin: plugin.to_owned() };
+        let plugin = plugin.to_owned();
+        let mut workshop = Self { folder, lockgate, plugin, descriptor: Value::Null };
         fs::write(
             workshop.path("config.toml"),
             format!("[trust]\nlock = {:?}\n", workshop.lock()),
         )?;
         workshop.configured().ok(&["plugin", "lock"])?;
+        let mut said =
+            workshop.configured().summary(&["plugin", "inspect", &workshop.plugin, "--json"])?;
+        workshop.descriptor = said["descriptor"].take();
+        ensure!(workshop.descriptor.is_object(), "the plugin was not described");
         Ok(workshop)
     }
 
@@ -77,10 +84,14 @@ impl Workshop {
     }
 
     /// Whether the plugin says that no server of its datastore was ever there to verify it.
-    pub(crate) fn is_recorded(&self) -> Result<bool> {
-        let said = self.configured().summary(&["plugin", "inspect", &self.plugin, "--json"])?;
-        let attributes = said.pointer("/descriptor/attributes").context("it was not described")?;
-        Ok(attributes[VERIFIED] == RECORDED)
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.descriptor["attributes"][VERIFIED] == RECORDED
+    }
+
+    /// What else the plugin can.
+    fn features(&self) -> Vec<String> {
+        let features = self.descriptor["features"].as_array().into_iter().flatten();
+        features.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 }
 
@@ -90,6 +101,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) target: &'a mut dyn Server,
     pub(crate) scale: Scale,
     pub(crate) setup: Setup,
+    /// What the plugin can, besides what all can.
+    pub(crate) features: Vec<String>,
     folder: TempDir,
     lockgate: Lockgate,
     figures: &'a mut BTreeMap<String, f64>,
@@ -104,8 +117,9 @@ impl<'a> Trial<'a> {
         figures: &'a mut BTreeMap<String, f64>,
     ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("lockgate-case-").tempdir()?;
-        let lockgate =
-            workshop.lockgate.clone().with("LOCKGATE_CONFIG", folder.path().join("config.toml"));
+        let lockgate = workshop.lockgate.clone();
+        let lockgate = lockgate.with("LOCKGATE_CONFIG", folder.path().join("config.toml"));
+        let lockgate = lockgate.with("LOCKGATE_STATE", folder.path().join("state.sqlite"));
         let setup = Setup {
             plugin: workshop.plugin.clone(),
             lock: workshop.lock(),
@@ -115,7 +129,8 @@ impl<'a> Trial<'a> {
             limit_upload_kib: None,
             limit_download_kib: None,
         };
-        let trial = Self { source, target, scale, setup, folder, lockgate, figures };
+        let features = workshop.features();
+        let trial = Self { source, target, scale, setup, features, folder, lockgate, figures };
         trial.configure()?;
         trial.succeed(&["init"])?;
         Ok(trial)

@@ -3,7 +3,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use lockgate_conformance::{
-    Content, Contents, Disguise, Endpoint, Renaming, Selection, Server, Source, Writer,
+    Attempt, Content, Contents, Disguise, Endpoint, Renaming, Selection, Server, Source, Writer,
 };
 use lockgate_servers::MariaDb;
 use tempfile::TempDir;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::content;
 use crate::writer::Transfers;
 
+const ATTEMPT: &str = "INSERT INTO bank.attempt VALUES (1); DELETE FROM bank.attempt";
 const PASSWORD: &str = "backup secret";
 
 /// Databases and accounts that are the server's or the driver's own.
@@ -182,6 +183,21 @@ impl Server for Account {
         let other = format!("99.{rest}");
         ensure!(other.len() == version.len(), "{version}");
         Ok(Disguise::Replies(vec![(version.into(), other.into())]))
+    }
+
+    fn attempt(&mut self) -> Result<Attempt> {
+        // Whoever sets up the clerk may write at any time.
+        self.server.sql(
+            "CREATE USER IF NOT EXISTS 'clerk'@'localhost' IDENTIFIED BY 'c'; GRANT ALL PRIVILEGES ON bank.* TO 'clerk'@'localhost';
+             CREATE TABLE IF NOT EXISTS bank.attempt (n INT)",
+        )?;
+        let mut client = self.server.client();
+        client.args(["--user=clerk", "--password=c", "--execute", ATTEMPT]);
+        let output = client.output().context("run the mariadb client")?;
+        Ok(match output.status.success() {
+            true => Attempt::Done,
+            false => Attempt::HeldOff(String::from_utf8_lossy(&output.stderr).into_owned()),
+        })
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {

@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Definition};
 use crate::config::Config;
 use crate::error::Error;
 use crate::large;
+use crate::maintenance;
 use crate::names::{Kind, Subject};
 use crate::rename::Renames;
 use crate::roles;
@@ -271,10 +272,14 @@ impl<H: Host> Restoring<H> {
                 let list = part.attribute("properties").unwrap_or("[]");
                 let name = quote_name(&target.database);
                 let session = self.enter(&target.database)?;
+                // At once, so that a database in maintenance is never out of it.
+                session.execute("BEGIN")?;
                 for statement in serde_json::from_str::<Vec<String>>(list)? {
                     let statement = statement.replacen("{database}", &name, 1);
                     session.execute(&statement).map_err(|error| error.during(&target.shown()))?;
                 }
+                maintenance::stay(session, &target.database)?;
+                session.execute("COMMIT")?;
             }
         }
         Ok(findings)

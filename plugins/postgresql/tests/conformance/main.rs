@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lockgate_conformance::{
-    Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server, Source,
-    Writer,
+    Attempt, Content, Contents, Datastore, Disguise, Endpoint, Renaming, Role, Selection, Server,
+    Source, Writer,
 };
 use lockgate_servers::PostgreSql;
 
@@ -18,6 +18,8 @@ use content::{ACCOUNTS, MAIN};
 /// The account that lockgate uses.
 const ACCOUNT: &str = "keeper";
 const PASSWORD: &str = "keeper's secret";
+/// As everybody is held off who does not ask for more, this is tried as the owner.
+const ATTEMPT: &str = "CREATE TABLE attempt (n INT); DROP TABLE attempt";
 /// A session takes a moment to end after its client went.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -165,6 +167,16 @@ impl Server for Running {
         let (_, minor) = version.split_once('.').context("the version has one number")?;
         let said = |version: &str| format!("server_version\0{version}").into_bytes();
         Ok(Disguise::Replies(vec![(said(version), said(&format!("99.{minor}")))]))
+    }
+
+    fn attempt(&mut self) -> Result<Attempt> {
+        let mut client = self.server.client("psql");
+        client.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", ATTEMPT, MAIN]);
+        let output = client.output().context("run psql")?;
+        Ok(match output.status.success() {
+            true => Attempt::Done,
+            false => Attempt::HeldOff(String::from_utf8_lossy(&output.stderr).into_owned()),
+        })
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {

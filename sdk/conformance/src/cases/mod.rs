@@ -1,6 +1,7 @@
 //! The cases, in the order in which they run: first what must work, then what goes wrong.
 
 mod content;
+mod maintenance;
 mod restore;
 mod server;
 mod stop;
@@ -42,7 +43,7 @@ const fn case(
 
 /// All of them.
 #[rustfmt::skip]
-pub(crate) const ALL: [Case; 22] = [
+pub(crate) const ALL: [Case; 23] = [
     case("empty", "a store without content is saved and restored", NOTHING, content::empty),
     case("huge-value", "one huge value is saved and restored in little memory", NOTHING, content::huge_value),
     case("many-values", "a great many small values are saved and restored", NOTHING, content::many_values),
@@ -64,6 +65,7 @@ pub(crate) const ALL: [Case; 22] = [
     case("server-killed", "a server that dies in the middle of a backup is told; nothing half is kept", SOURCE, stop::server_killed),
     case("server-killed-in-restore", "a server that dies in the middle of a restore is told; the next one succeeds", TARGET, stop::server_killed_in_restore),
     case("revoked-credential", "a credential that is worth nothing any more is told by its name", SOURCE, server::revoked_credential),
+    case("maintenance", "clients are held off, twice is once, and leaving lets them write again", NOTHING, maintenance::maintenance),
     case("wrong-version", "a server of an unknown version is refused, with what is known", SOURCE, server::wrong_version),
 ];
 

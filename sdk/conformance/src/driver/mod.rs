@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::datastore::{
-    Content, Contents, Datastore, Disguise, Renaming, Role, Selection, Server, Source, Writer,
+    Attempt, Content, Contents, Datastore, Disguise, Renaming, Role, Selection, Server, Source,
+    Writer,
 };
 use connection::Connection;
 use message::{Description, Question, Replies, Started, Stopped, Writing};
@@ -171,6 +172,10 @@ impl Server for Remote {
     fn disguise(&mut self) -> Result<Disguise> {
         let disguise: Replies = self.ask("disguise")?;
         disguise.try_into()
+    }
+
+    fn attempt(&mut self) -> Result<Attempt> {
+        self.ask("attempt")
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>> {
