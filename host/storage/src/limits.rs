@@ -47,7 +47,7 @@ pub(crate) const FOLDERS_AT_A_TIME: usize = 16;
 
 /// Largest file of certificates, in bytes.
 pub(crate) const CERTIFICATES_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// A temporary file of the local service that is older than this belongs to nobody any more.
+/// A temporary file of the local service whose folder changed this long after it belongs to nobody any more.
 pub(crate) const TEMPORARY_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Attempts to find a free name for a temporary file.
 pub(crate) const TEMPORARY_NAMES_MAX: usize = 16;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use lockgate_types::Timestamp;
 use opendal::EntryMode;
 
 use crate::error::{Error, ErrorKind};
@@ -35,6 +36,9 @@ pub struct Object {
     pub name: String,
     /// In bytes.
     pub size: u64,
+    /// When it was stored, by the clock of the storage; none where the storage does not tell. To be compared with the times
+    /// of other objects of the same storage and with nothing else.
+    pub modified: Option<Timestamp>,
 }
 
 impl Storage {
@@ -190,8 +194,14 @@ impl Storage {
         };
         let failed = |error| self.error("list", Some(&path), error);
         let mut lister = self.reads().lister_with(&path).recursive(true).await.map_err(failed)?;
-        let mut objects = Vec::new();
+        let (mut objects, mut first) = (Vec::new(), None);
         while let Some(entry) = lister.try_next().await.map_err(failed)? {
+            // A server that says that there is more and not where gives the same names for ever.
+            if first.as_deref() == Some(entry.path()) {
+                let cause = "the listing begins anew before its end";
+                return Err(self.own_error(ErrorKind::Unreachable, "list", &path, cause));
+            }
+            first.get_or_insert_with(|| entry.path().to_owned());
             if entry.metadata().mode() != EntryMode::DIR && name::fault(entry.path()).is_some() {
                 // Not an object of ours, nor one that could be asked for.
                 tracing::debug!(name = %entry.path().escape_debug(), "storage: left out of a listing");
@@ -206,7 +216,11 @@ impl Storage {
             if metadata.is_dir() {
                 continue;
             }
-            objects.push(Object { name: entry.path().to_owned(), size: metadata.content_length() });
+            objects.push(Object {
+                name: entry.path().to_owned(),
+                size: metadata.content_length(),
+                modified: metadata.last_modified().map(timestamp),
+            });
             if objects.len() > limits::LISTED_OBJECTS_MAX {
                 let cause = "it has more than 12 million objects";
                 return Err(self.own_error(ErrorKind::Unsupported, "list", &path, cause));
@@ -332,6 +346,15 @@ impl Storage {
         let error = Error::new(kind, action, self.location(), cause);
         if name.is_empty() { error } else { error.with_name(name) }
     }
+}
+
+fn timestamp(time: opendal::raw::Timestamp) -> Timestamp {
+    let time = time.into_inner();
+    // jiff rounds towards zero; a timestamp rounds down.
+    let borrow = i64::from(time.subsec_nanosecond() < 0);
+    let nanoseconds = i64::from(time.subsec_nanosecond()) + borrow * 1_000_000_000;
+    let nanoseconds = u32::try_from(nanoseconds).unwrap_or(0);
+    Timestamp { seconds: time.as_second() - borrow, nanoseconds }
 }
 
 /// An error of a stream of bytes, which OpenDAL wraps into one of the system.

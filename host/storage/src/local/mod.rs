@@ -16,7 +16,7 @@ use std::sync::Arc;
 use opendal::raw::oio;
 use opendal::raw::{
     OpCopy, OpCreateDir, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite,
-    RpCreateDir, RpPresign, RpRead, RpRename, RpStat, Service, ServiceInfo,
+    RpCreateDir, RpPresign, RpRead, RpRename, RpStat, Service, ServiceInfo, Timestamp,
 };
 use opendal::{
     Buffer, Builder, BytesRange, Capability, Error, ErrorKind, Metadata, MetadataBuilder,
@@ -191,7 +191,7 @@ struct LocalLister {
     folder: Arc<Folder>,
     /// Taken by the first call, which does the work.
     start: Option<String>,
-    found: std::vec::IntoIter<(String, u64)>,
+    found: std::vec::IntoIter<list::Found>,
 }
 
 impl oio::List for LocalLister {
@@ -202,8 +202,13 @@ impl oio::List for LocalLister {
                 .into_iter();
             self.start = None;
         }
-        let entry = self.found.next();
-        Ok(entry.map(|(path, size)| oio::Entry::new(&path, MetadataBuilder::file(size).build())))
+        Ok(self.found.next().map(|file| {
+            let mut metadata = MetadataBuilder::file(file.size);
+            if let Some(time) = file.modified.and_then(|time| Timestamp::try_from(time).ok()) {
+                metadata.last_modified(time);
+            }
+            oio::Entry::new(&file.path, metadata.build())
+        }))
     }
 }
 
