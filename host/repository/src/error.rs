@@ -74,6 +74,14 @@ impl Error {
         Self::new(ErrorKind::Io, format!("{what}: {source}")).with_source(source)
     }
 
+    /// Whether the storage has no such file.
+    pub(crate) fn is_of_missing_file(&self) -> bool {
+        let source = std::error::Error::source(self);
+        source
+            .and_then(|source| source.downcast_ref::<lockgate_storage::Error>())
+            .is_some_and(|source| source.kind() == lockgate_storage::ErrorKind::NotFound)
+    }
+
     /// Keeps what caused the trouble.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -133,7 +141,7 @@ impl Error {
             }
             ErrorKind::WrongPassword => "check the password and the location",
             ErrorKind::Locked => {
-                "wait for the other run, or remove a lock left behind with `restic unlock`"
+                "wait for the other run, or remove a lock left behind with `lockgate unlock`"
             }
             ErrorKind::LockLost => "check the connection to the storage and run again",
             ErrorKind::Corrupt => "run `lockgate check --read-data` to see what else is damaged",

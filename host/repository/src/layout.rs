@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use lockgate_types::Digest;
+use lockgate_types::{Digest, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{pack_json, unpack_json};
@@ -26,6 +26,8 @@ pub(crate) struct ListedFile {
     pub(crate) id: Digest,
     /// In bytes, as it is stored.
     pub(crate) size: u64,
+    /// When it was stored, by the clock of the storage, where it tells.
+    pub(crate) modified: Option<Timestamp>,
 }
 
 impl FileKind {
@@ -151,7 +153,9 @@ pub(crate) async fn list_files(
     for object in storage.list(kind.folder()).await? {
         let name = object.name.rsplit('/').next().unwrap_or_default();
         match name.parse() {
-            Ok(id) => files.push(ListedFile { id, size: object.size }),
+            Ok(id) => {
+                files.push(ListedFile { id, size: object.size, modified: object.modified });
+            }
             Err(_) => tracing::debug!(object = object.name, "object is not of the repository"),
         }
     }

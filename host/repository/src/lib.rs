@@ -8,38 +8,62 @@
 pub mod format;
 pub mod index;
 
+mod amend;
+mod cat;
 mod check;
 mod chunk;
 mod compress;
+mod copy;
+mod diff;
 mod error;
+mod find;
 mod forget;
 mod hash;
+mod heal;
+mod identifier;
+mod keys;
 mod layout;
 mod limits;
 mod lock;
 mod open;
 mod prune;
 mod read;
+mod repair;
 mod seal;
 mod snapshots;
+mod stats;
+mod survey;
 mod tree;
 mod write;
 
+#[cfg(test)]
+mod primitives_tests;
+
+pub use amend::{Amended, TagChange};
+pub use cat::{Object, ObjectKind};
 pub use check::{
     Affected, CheckOptions, CheckProgress, CheckReport, CheckStage, Finding, ReadData, Trouble,
 };
 pub use chunk::Chunking;
 pub use compress::Compression;
+pub use copy::{Copied, CopyOptions, CopyReport};
+pub use diff::{Change, ChangeKind, DiffCount, DiffOptions, DiffReport};
 pub use error::{Error, ErrorKind, Result};
+pub use find::{FindOptions, Found, Pattern, SizeRange, parse_moment};
 pub use forget::{
     Filter, ForgetGroup, ForgetOptions, ForgetReport, GroupKey, Grouping, Kept, PINS, Period,
     Policy, Reason, Slot,
 };
 pub use format::{Node, NodeKind, Snapshot, SnapshotSummary, Time, Xattr};
-pub use lock::LockGuard;
+pub use heal::{HealOptions, HealReport, Lost};
+pub use keys::{Key, KeyOptions};
+pub use lock::{Lock, LockGuard, UnlockReport};
 pub use open::{InitOptions, Repository};
 pub use prune::{PruneLimit, PruneOptions, PruneProgress, PruneReport};
-pub use read::{ContentReader, Reader, Walk};
+pub use read::{ContentReader, Reader, Rescued, Walk};
+pub use repair::{IndexRepair, REPAIRED, RepairedSnapshot, SnapshotRepair};
+pub use snapshots::Selection;
+pub use stats::{SnapshotStats, StatsReport};
 pub use write::{
-    SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer, WriterCanceller,
+    Destination, SnapshotDraft, StreamWriter, WriteOptions, WriteProgress, Writer, WriterCanceller,
 };

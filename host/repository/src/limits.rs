@@ -34,6 +34,9 @@ pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
 /// Regions that are on their way at the same time.
 pub(crate) const REGIONS_AT_A_TIME: usize = 8;
 
+/// Regions that are on their way to another repository: each may hold a thread that waits for it.
+pub(crate) const COPIED_REGIONS_AT_A_TIME: usize = 4;
+
 /// Blobs of an extraction that are planned at the same time: about 5 MB of memory, 64 GiB of content.
 pub(crate) const PIECES_AT_A_TIME: usize = 64 * 1024;
 
@@ -60,3 +63,12 @@ pub(crate) const TREES_AHEAD_MAX: usize = 8;
 
 /// Memory that a reader keeps to open chunks into.
 pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How often files are listed when some are gone before they are read: forgotten snapshots, index files that a prune
+/// replaced. What is listed and is not there even then is an error.
+pub(crate) const LISTINGS_MAX: u32 = 20;
+
+/// Trees in which a search found nothing that it remembers: about 64 MiB.
+pub(crate) const BARREN_TREES_MAX: usize = 1 << 20;
+
+/// Bytes at the end of a pack that are fetched to find its header; most headers are shorter.
+pub(crate) const PACK_TAIL_BYTES: u64 = 64 * 1024;

@@ -20,6 +20,8 @@ pub struct Repository {
 struct Inner {
     storage: Storage,
     key: MasterKey,
+    /// The key file that it was opened with.
+    key_id: Digest,
     config: Config,
 }
 
@@ -61,7 +63,8 @@ impl Repository {
         let (secret, password) = (key.clone(), Zeroizing::new(password.to_owned()));
         let key_file = off_reactor(move || wrap(&secret, &password, options.scrypt_n)).await?;
         let json = key_file.print();
-        let name = FileKind::Key.name(&layout::digest(&json));
+        let key_id = layout::digest(&json);
+        let name = FileKind::Key.name(&key_id);
         storage.put(&name, vec![Bytes::from(json)]).await?;
 
         let sealed = key.seal(&config.print())?;
@@ -74,7 +77,7 @@ impl Repository {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { inner: Arc::new(Inner { storage, key, config }) })
+        Ok(Self { inner: Arc::new(Inner { storage, key, key_id, config }) })
     }
 
     /// Opens the repository at `storage`.
@@ -111,7 +114,8 @@ impl Repository {
             // A key that opens with the password may still be the rest of an `init` that somebody else won.
             if let Some((key, config)) = opened {
                 let config = Config::parse(&config)?;
-                return Ok(Self { inner: Arc::new(Inner { storage, key, config }) });
+                let inner = Inner { storage, key, key_id: file.id, config };
+                return Ok(Self { inner: Arc::new(inner) });
             }
         }
         if let Some(error) = damaged {
@@ -149,6 +153,11 @@ impl Repository {
     pub(crate) fn key(&self) -> &MasterKey {
         &self.inner.key
     }
+
+    /// The key file that it was opened with.
+    pub(crate) fn key_id(&self) -> Digest {
+        self.inner.key_id
+    }
 }
 
 async fn config_exists(storage: &Storage) -> Result<bool> {
@@ -164,7 +173,7 @@ fn exists(storage: &Storage) -> Error {
     Error::new(ErrorKind::RepositoryExists, text)
 }
 
-async fn load_key(storage: &Storage, id: &Digest) -> Result<KeyFile> {
+pub(crate) async fn load_key(storage: &Storage, id: &Digest) -> Result<KeyFile> {
     let name = FileKind::Key.name(id);
     let json = storage.get(&name).await?;
     if layout::digest(&json) != *id {
@@ -173,7 +182,7 @@ async fn load_key(storage: &Storage, id: &Digest) -> Result<KeyFile> {
     KeyFile::parse(&json).map_err(|error| error.at(name))
 }
 
-fn wrap(key: &MasterKey, password: &str, scrypt_n: u64) -> Result<KeyFile> {
+pub(crate) fn wrap(key: &MasterKey, password: &str, scrypt_n: u64) -> Result<KeyFile> {
     let mut salt = vec![0; 64];
     seal::random(&mut salt)?;
     let cost = ScryptCost { n: scrypt_n, ..ScryptCost::DEFAULT };
@@ -194,7 +203,11 @@ fn wrap(key: &MasterKey, password: &str, scrypt_n: u64) -> Result<KeyFile> {
 }
 
 /// The master key and the plain config; none when the password is not that of the key, or the key not of the config.
-fn unwrap(file: &KeyFile, password: &str, config: &[u8]) -> Result<Option<(MasterKey, Vec<u8>)>> {
+pub(crate) fn unwrap(
+    file: &KeyFile,
+    password: &str,
+    config: &[u8],
+) -> Result<Option<(MasterKey, Vec<u8>)>> {
     let cost = ScryptCost { n: file.n, r: file.r, p: file.p };
     let user_key = key_of_password(password, &file.salt, cost)?;
     let Ok(json) = user_key.open(&file.data).map(Zeroizing::new) else { return Ok(None) };

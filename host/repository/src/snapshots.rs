@@ -1,19 +1,39 @@
 //! Finding snapshots.
 
-use lockgate_types::Digest;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::forget::Filter;
 use crate::format::Snapshot;
+use crate::identifier;
 use crate::layout::FileKind;
+use crate::limits;
 use crate::open::Repository;
+
+/// Which snapshots are meant: those that are named, or else those that pass the filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// As [`Repository::snapshot`] takes them.
+    pub snapshots: Vec<String>,
+    /// Looked at when none is named.
+    pub filter: Filter,
+}
 
 impl Repository {
     /// All snapshots, the oldest first. One that cannot be read is an error: whoever asks may be about to delete what
-    /// no snapshot needs.
+    /// no snapshot needs. One that somebody forgot between the listing and the reading is none, and so it is listed again.
     ///
     /// # Errors
     /// `Storage` and `Corrupt`.
     pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        for _ in 1..limits::LISTINGS_MAX {
+            match self.listed_snapshots().await {
+                Err(error) if error.is_of_missing_file() => {}
+                result => return result,
+            }
+        }
+        self.listed_snapshots().await
+    }
+
+    async fn listed_snapshots(&self) -> Result<Vec<Snapshot>> {
         let files = self.list_files(FileKind::Snapshot).await?;
         let mut snapshots = Vec::with_capacity(files.len());
         self.load_files(FileKind::Snapshot, files, |id, json| {
@@ -41,11 +61,31 @@ impl Repository {
             return Ok(snapshots.swap_remove(index));
         }
         let files = self.list_files(FileKind::Snapshot).await?;
-        let ids: Vec<Digest> = files.iter().map(|file| file.id).collect();
-        let id = find_prefix(&ids, selector)?;
+        let id = identifier::find("snapshot", files.iter().map(|file| file.id), selector)?;
         let file = files.into_iter().find(|file| file.id == id);
-        let file = file.ok_or_else(|| not_found(selector))?;
+        let file = file.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("no snapshot {selector:?} in the repository"))
+        })?;
         Snapshot::parse(id, &self.load_file(FileKind::Snapshot, file).await?)
+    }
+
+    /// The snapshots that are meant, each once, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Repository::snapshot`] for each that is named.
+    pub async fn select(&self, selection: &Selection) -> Result<Vec<Snapshot>> {
+        if selection.snapshots.is_empty() {
+            let mut snapshots = self.snapshots().await?;
+            snapshots.retain(|snapshot| selection.filter.takes(snapshot));
+            return Ok(snapshots);
+        }
+        let mut snapshots = Vec::with_capacity(selection.snapshots.len());
+        for selector in &selection.snapshots {
+            snapshots.push(self.snapshot(selector).await?);
+        }
+        snapshots.sort_by_key(|snapshot| (snapshot.time.timestamp, snapshot.id));
+        snapshots.dedup_by_key(|snapshot| snapshot.id);
+        Ok(snapshots)
     }
 }
 
@@ -63,37 +103,6 @@ fn parse_latest(selector: &str) -> Result<Option<usize>> {
     Ok(Some(back as usize))
 }
 
-fn find_prefix(ids: &[Digest], prefix: &str) -> Result<Digest> {
-    let digits = prefix.to_ascii_lowercase();
-    let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if digits.is_empty() || digits.len() > 64 || !is_hexadecimal {
-        let text =
-            format!("{prefix:?} names no snapshot: expected latest, latest~N or an identifier");
-        return Err(Error::new(ErrorKind::Invalid, text));
-    }
-    let mut matching = ids.iter().filter(|id| id.to_string().starts_with(&digits));
-    let first = *matching.next().ok_or_else(|| not_found(prefix))?;
-    let others: Vec<String> = matching.map(ToString::to_string).collect();
-    if others.is_empty() {
-        return Ok(first);
-    }
-    // Enough digits of each to tell all apart are never more than these few lines.
-    let shown: Vec<String> =
-        std::iter::once(first.to_string()).chain(others).take(SHOWN_MAX).map(shorten).collect();
-    let text = format!("{prefix:?} is the beginning of several snapshots: {}", shown.join(", "));
-    Err(Error::new(ErrorKind::Ambiguous, text))
-}
-
-const SHOWN_MAX: usize = 8;
-
-fn shorten(id: String) -> String {
-    id.chars().take(16).collect()
-}
-
-fn not_found(selector: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("no snapshot {selector:?} in the repository"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,22 +118,6 @@ mod tests {
                 ErrorKind::Invalid,
                 "{selector}"
             );
-        }
-    }
-
-    #[test]
-    fn a_prefix_names_one_or_the_error_names_both() {
-        let mut twin = [0xab; 32];
-        twin[20] = 0;
-        let ids = [Digest([0xab; 32]), Digest(twin), Digest([0xcd; 32])];
-        assert_eq!(find_prefix(&ids, "C").unwrap(), ids[2]);
-        assert_eq!(find_prefix(&ids, &ids[1].to_string()).unwrap(), ids[1]);
-        let error = find_prefix(&ids, "abab").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Ambiguous);
-        assert_eq!(error.to_string().matches("abababababababab").count(), 2);
-        assert_eq!(find_prefix(&ids, "00").unwrap_err().kind(), ErrorKind::NotFound);
-        for prefix in ["", "xyz", "ab/../cd", &"a".repeat(65)] {
-            assert_eq!(find_prefix(&ids, prefix).unwrap_err().kind(), ErrorKind::Invalid);
         }
     }
 }

@@ -4,7 +4,7 @@ use lockgate_types::Digest;
 
 /// Which tree stands in which, for all trees of all snapshots; about 60 bytes a tree and 8 bytes for each time it is used.
 #[derive(Debug, Default)]
-pub(super) struct TreeGraph {
+pub(crate) struct TreeGraph {
     numbers: HashMap<Digest, u32>,
     ids: Vec<Digest>,
     /// (child, parent)
@@ -13,14 +13,14 @@ pub(super) struct TreeGraph {
 
 impl TreeGraph {
     /// Whether the tree was not known yet.
-    pub(super) fn insert(&mut self, tree: Digest) -> bool {
+    pub(crate) fn insert(&mut self, tree: Digest) -> bool {
         let count = self.ids.len();
         self.number(tree);
         self.ids.len() > count
     }
 
     /// Notes that `child` stands in `parent`; whether the child was not known yet.
-    pub(super) fn link(&mut self, child: Digest, parent: &Digest) -> bool {
+    pub(crate) fn link(&mut self, child: Digest, parent: &Digest) -> bool {
         let parent = self.number(*parent);
         let is_new = self.insert(child);
         let child = self.number(child);
@@ -28,12 +28,12 @@ impl TreeGraph {
         is_new
     }
 
-    pub(super) fn trees(&self) -> &[Digest] {
+    pub(crate) fn trees(&self) -> &[Digest] {
         &self.ids
     }
 
     /// `hit` and all trees above them.
-    pub(super) fn above(&self, hit: impl IntoIterator<Item = Digest>) -> HashSet<Digest> {
+    pub(crate) fn above(&self, hit: impl IntoIterator<Item = Digest>) -> HashSet<Digest> {
         let mut edges = self.edges.clone();
         edges.sort_unstable();
         let mut open: Vec<u32> =

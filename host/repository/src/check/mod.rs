@@ -16,15 +16,17 @@ use std::sync::Arc;
 use lockgate_types::Digest;
 
 pub use finding::{Affected, Finding, Trouble};
+pub(crate) use graph::TreeGraph;
+pub(crate) use inventory::InventoryBuilder;
 pub use options::{CheckOptions, CheckProgress, CheckReport, CheckStage, ReadData};
-pub(crate) use pack::{FetchedPack, Verifier, read_header};
-pub(crate) use structure::list_packs;
+pub(crate) use pack::{Header, expected_size, header_of};
+pub(crate) use scan::{Fault, Source, scan};
+pub(crate) use structure::{is_about_object, list_packs};
 
 use crate::error::Result;
 use crate::open::Repository;
 use data::Chosen;
 use finding::Findings;
-use scan::Source;
 use structure::Listing;
 
 impl Repository {
@@ -114,13 +116,31 @@ fn choose(source: &Source, listing: &Listing, read_data: ReadData) -> Result<Vec
         // As `restic check --read-data-subset=n/t` splits: by the first byte of the name.
         ReadData::Part { index, of } => id.0[0] % of.max(1) == index.wrapping_sub(1),
         ReadData::Percent(percent) => draw(id, seed) < percent / 100.0,
+        ReadData::Bytes(_) => true,
     };
     let inventory = &source.inventory;
     let packs = inventory.packs().iter().enumerate();
-    let chosen = packs
+    let mut chosen: Vec<Chosen> = packs
         .filter(|(_, pack)| is_chosen(&pack.id))
-        .filter_map(|(number, pack)| Some(Chosen { number, size: *listing.get(&pack.id)? }));
-    Ok(chosen.collect())
+        .filter_map(|(number, pack)| Some(Chosen { number, size: *listing.get(&pack.id)? }))
+        .collect();
+    if let ReadData::Bytes(bytes) = read_data {
+        let place = |pack: &Chosen| {
+            let id = inventory.packs().get(pack.number).map_or(Digest([0; 32]), |pack| pack.id);
+            draw(&id, seed)
+        };
+        chosen.sort_by(|left, right| place(left).total_cmp(&place(right)));
+        let mut sum = 0_u64;
+        let is_over = |pack: &Chosen| {
+            let before = sum;
+            sum = sum.saturating_add(pack.size);
+            before >= bytes
+        };
+        let end = chosen.iter().position(is_over).unwrap_or(chosen.len());
+        chosen.truncate(end);
+        chosen.sort_by_key(|pack| pack.number);
+    }
+    Ok(chosen)
 }
 
 /// A number from 0 up to 1 that differs from run to run.

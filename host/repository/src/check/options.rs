@@ -24,6 +24,8 @@ pub enum ReadData {
     },
     /// A random choice of this many percent, above 0 and at most 100.
     Percent(f64),
+    /// A random choice of about this many bytes: packs until they have as many, so that there is at least one.
+    Bytes(u64),
 }
 
 /// What is checked.
@@ -119,11 +121,11 @@ impl CheckReport {
 impl FromStr for ReadData {
     type Err = Error;
 
-    /// `all`, `none`, a part such as `3/10`, or a percentage such as `2.5%`.
+    /// `all`, `none`, a part such as `3/10`, a percentage such as `2.5%`, or a size such as `10G`.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = || {
             let text = text.escape_debug();
-            let text = format!("`{text}` is no part of the data: expected all, 3/10 or 2.5%");
+            let text = format!("`{text}` is no part of the data: expected all, 3/10, 2.5% or 10G");
             Error::new(ErrorKind::Invalid, text)
         };
         if let Some((index, of)) = text.split_once('/') {
@@ -143,7 +145,10 @@ impl FromStr for ReadData {
         match text {
             "all" => Ok(Self::All),
             "none" => Ok(Self::None),
-            _ => Err(refuse()),
+            _ => match crate::find::parse_bytes(text) {
+                Some(bytes) if bytes > 0 => Ok(Self::Bytes(bytes)),
+                _ => Err(refuse()),
+            },
         }
     }
 }
@@ -165,7 +170,11 @@ mod tests {
         assert_eq!(parse("3/10"), Some(ReadData::Part { index: 3, of: 10 }));
         assert_eq!(parse("2.5%"), Some(ReadData::Percent(2.5)));
         assert_eq!(parse("all"), Some(ReadData::All));
-        for text in ["", "0/3", "4/3", "1/0", "300/400", "0%", "101%", "NaN%", "x%", "half"] {
+        assert_eq!(parse("10M"), Some(ReadData::Bytes(10 << 20)));
+        for text in [
+            "", "0/3", "4/3", "1/0", "300/400", "0%", "101%", "NaN%", "x%", "half", "0", "-1G",
+            "1.5G",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -37,25 +37,45 @@ pub(crate) fn expected_size(blobs: &[PackedBlob]) -> u64 {
 
 /// The blobs that the header at the end of a pack names.
 pub(crate) fn read_header(bytes: &[u8], key: &MasterKey) -> Result<Vec<PackedBlob>> {
+    let length = bytes.len() as u64;
+    match header_of(bytes, length, key)? {
+        Header::Read(blobs) => Ok(blobs),
+        Header::Longer(_) => {
+            Err(Error::corrupt("header", "it says that it is longer than the file"))
+        }
+    }
+}
+
+/// What the end of a pack tells.
+pub(crate) enum Header {
+    /// The blobs.
+    Read(Vec<PackedBlob>),
+    /// The header is longer than what was given: this many bytes at the end are needed.
+    Longer(u64),
+}
+
+/// The blobs that the header names, of the last bytes of a pack of `pack_bytes`.
+pub(crate) fn header_of(tail: &[u8], pack_bytes: u64, key: &MasterKey) -> Result<Header> {
     let damaged = |why: &str| Error::corrupt("header", why);
     let (rest, length) =
-        bytes.split_last_chunk::<LENGTH_BYTES>().ok_or_else(|| damaged("the file is too short"))?;
+        tail.split_last_chunk::<LENGTH_BYTES>().ok_or_else(|| damaged("the file is too short"))?;
     let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
     if length > limits::PACK_HEADER_BYTES_MAX + OVERHEAD {
         return Err(damaged("it says that it is longer than 16 MiB"));
     }
-    let start = rest
-        .len()
-        .checked_sub(length)
+    let behind = (length + LENGTH_BYTES) as u64;
+    let body = pack_bytes
+        .checked_sub(behind)
         .ok_or_else(|| damaged("it says that it is longer than the file"))?;
-    let (body, sealed) = rest.split_at_checked(start).unwrap_or_default();
+    let Some(start) = rest.len().checked_sub(length) else { return Ok(Header::Longer(behind)) };
+    let sealed = rest.get(start..).unwrap_or_default();
     let header = key.open(sealed).map_err(|_| damaged("the seal is broken"))?;
     let blobs = pack_header_decode(&header)?;
     let end = blobs.last().map_or(0, |blob| u64::from(blob.offset) + u64::from(blob.length));
-    if u64::try_from(body.len()).ok() != Some(end) {
+    if body != end {
         return Err(damaged("its blobs do not fill the file"));
     }
-    Ok(blobs)
+    Ok(Header::Read(blobs))
 }
 
 /// Opens and hashes everything in packs.

@@ -45,13 +45,20 @@ pub(super) async fn inventory(
     repository: &Repository,
     findings: &mut Findings,
 ) -> Result<(Inventory, u64)> {
-    let mut builder = InventoryBuilder::default();
-    let files = list(repository, FileKind::Index, findings).await?;
-    let count = files.len() as u64;
-    load(repository, FileKind::Index, files, Trouble::Index, findings, |_, json| {
-        IndexFile::parse(json).map(|index| builder.add(index))
-    })
-    .await?;
+    let (mut tries, mut is_whole) = (0, false);
+    let (mut builder, mut count) = (InventoryBuilder::default(), 0);
+    while !is_whole && tries < limits::LISTINGS_MAX {
+        tries += 1;
+        builder = InventoryBuilder::default();
+        let files = list(repository, FileKind::Index, findings).await?;
+        count = files.len() as u64;
+        // What a prune took away stands in files that are newer than our listing.
+        is_whole =
+            !load(repository, FileKind::Index, files, Trouble::Index, findings, |_, json| {
+                IndexFile::parse(json).map(|index| builder.add(index))
+            })
+            .await?;
+    }
     Ok((off_reactor(move || builder.build()).await, count))
 }
 
@@ -164,7 +171,7 @@ async fn list(
         let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
         match id {
             Some(id) if kind.name(&id) == object.name => {
-                files.push(ListedFile { id, size: object.size });
+                files.push(ListedFile { id, size: object.size, modified: object.modified });
             }
             _ => {
                 let detail = "the name is not one of the format";
@@ -175,7 +182,8 @@ async fn list(
     Ok(files)
 }
 
-/// Hands each file to `take` that can be read; the others are findings.
+/// Hands each file to `take` that can be read; the others are findings. Whether some were taken away between their listing and
+/// their reading, as a forget or a prune beside us does.
 async fn load(
     repository: &Repository,
     kind: FileKind,
@@ -183,16 +191,29 @@ async fn load(
     trouble: Trouble,
     findings: &mut Findings,
     mut take: impl FnMut(Digest, &[u8]) -> Result<()>,
-) -> Result<()> {
+) -> Result<bool> {
+    let mut missing = Vec::new();
     let mut loads = futures::stream::iter(files)
         .map(|file| async move { (file.id, repository.load_file(kind, file).await) })
         .buffer_unordered(limits::LOADS_AT_A_TIME);
     while let Some((id, loaded)) = loads.next().await {
-        if let Err(error) = loaded.and_then(|json| take(id, &json)) {
-            findings.push(found(&error, trouble, kind.name(&id))?);
+        match loaded.and_then(|json| take(id, &json)) {
+            Ok(()) => {}
+            Err(error) if error.is_of_missing_file() => missing.push((id, error)),
+            Err(error) => findings.push(found(&error, trouble, kind.name(&id))?),
         }
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let listed: HashSet<Digest> =
+        repository.list_files(kind).await?.iter().map(|file| file.id).collect();
+    let count = missing.len();
+    missing.retain(|(id, _)| listed.contains(id));
+    for (id, error) in &missing {
+        findings.push(found(error, trouble, kind.name(id))?);
+    }
+    Ok(missing.len() < count)
 }
 
 /// A finding of an error that is about the object; an error of the way to the storage ends the check.
@@ -204,7 +225,7 @@ fn found(error: &Error, trouble: Trouble, name: String) -> Result<Finding> {
 }
 
 /// Whether the storage can be reached but not this object of it: a lost network must not look like lost data.
-pub(super) fn is_about_object(error: &Error) -> bool {
+pub(crate) fn is_about_object(error: &Error) -> bool {
     use lockgate_storage::ErrorKind as Storage;
     let source = std::error::Error::source(error);
     let kind = source

@@ -82,7 +82,8 @@ impl ForgetReport {
 }
 
 impl Repository {
-    /// Deletes the snapshots that no rule keeps, one by one, under the exclusive lock.
+    /// Deletes the snapshots that no rule keeps, one by one, beside
+    /// those who read and add: what they use stays in the packs until a prune that minds them.
     ///
     /// # Errors
     /// `Invalid` for an empty policy, `NotFound` and `Ambiguous` for an identifier, `Locked`, and whatever keeps the list
@@ -97,7 +98,7 @@ impl Repository {
         if options.dry_run {
             return self.plan_forget(options).await;
         }
-        let lock = self.lock_exclusive().await?;
+        let lock = self.lock_shared().await?;
         let done = match self.plan_forget(options).await {
             Ok(report) => self.delete_snapshots(&report, &lock).await.map(|()| report),
             Err(error) => Err(error),

@@ -32,7 +32,7 @@ impl Period {
     ///
     /// Years and months go first and keep the day, and a day that the month does not have runs over into the next month
     /// (one month before 31 March is 3 March, or 2 March in a leap year), because restic counts so.
-    pub(super) fn before(&self, moment: DateTime) -> Option<DateTime> {
+    pub(crate) fn before(&self, moment: DateTime) -> Option<DateTime> {
         let (years, months) = (i64::from(self.years), i64::from(self.months));
         let first = moment.date().first_of_month().to_datetime(moment.time());
         let days = i64::from(moment.day()) - 1 - i64::from(self.days);

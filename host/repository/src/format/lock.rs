@@ -26,6 +26,21 @@ pub struct LockFile {
     /// Group number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gid: u32,
+    /// What only our locks tell; others skip it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockgate: Option<LockNote>,
+}
+
+/// What a prune wants to know of those who work beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockNote {
+    /// Whether the holder is a prune, beside which there is no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prune: bool,
+    /// When the first file of this lock was stored, by the clock of the storage. The first file does not tell: it is that
+    /// file's own time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 fn is_zero(number: &u32) -> bool {

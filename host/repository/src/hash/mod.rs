@@ -2,7 +2,7 @@
 //!
 //! One message at a time goes through ring, which uses the SHA instructions of the CPU where there are some. Where there
 //! are none, many messages are hashed side by side, each in a lane of the vector registers, at three to six times the
-//! speed.
+//! speed. Sixteen lanes are nearly twice as fast as the SHA instructions, too, when they are full.
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
@@ -24,6 +24,9 @@ pub(crate) enum Engine {
     /// Sixteen lanes of AVX-512.
     #[cfg(target_arch = "x86_64")]
     Lanes16,
+    /// The SHA instructions, or sixteen lanes for many messages that happen to be there.
+    #[cfg(target_arch = "x86_64")]
+    Either,
 }
 
 impl Engine {
@@ -32,6 +35,8 @@ impl Engine {
         #[cfg(target_arch = "x86_64")]
         if !std::arch::is_x86_feature_detected!("sha") {
             return Self::supported().pop().unwrap_or(Self::Single);
+        } else if lanes16::is_supported() {
+            return Self::Either;
         }
         Self::Single
     }
@@ -45,7 +50,7 @@ impl Engine {
                 engines.push(Self::Lanes8);
             }
             if lanes16::is_supported() {
-                engines.push(Self::Lanes16);
+                engines.extend([Self::Either, Self::Lanes16]);
             }
         }
         engines
@@ -59,6 +64,18 @@ impl Engine {
             Self::Lanes8 => lanes8::LANES,
             #[cfg(target_arch = "x86_64")]
             Self::Lanes16 => lanes16::LANES,
+            // None needs to be waited for.
+            #[cfg(target_arch = "x86_64")]
+            Self::Either => 1,
+        }
+    }
+
+    /// How many times faster than one lane a message alone is: so many must be full before they pay.
+    fn lanes_that_pay(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Either => 10,
+            _ => 3,
         }
     }
 
@@ -66,8 +83,7 @@ impl Engine {
     pub(crate) fn digests(self, messages: &[&[u8]]) -> Vec<Digest> {
         let total: usize = messages.iter().map(|message| message.len()).sum();
         let longest = messages.iter().map(|message| message.len()).max().unwrap_or(0);
-        // A lane alone is about three times slower than one message through ring: lanes pay only when several are full.
-        if total / 3 < longest {
+        if total / self.lanes_that_pay() < longest {
             return messages.iter().map(|message| sha256(message)).collect();
         }
         match self {
@@ -75,7 +91,7 @@ impl Engine {
             #[cfg(target_arch = "x86_64")]
             Self::Lanes8 => lanes8::digests(messages),
             #[cfg(target_arch = "x86_64")]
-            Self::Lanes16 => lanes16::digests(messages),
+            Self::Lanes16 | Self::Either => lanes16::digests(messages),
         }
     }
 }

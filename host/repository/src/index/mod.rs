@@ -1,12 +1,13 @@
 //! Which pack holds which blob, in memory: 48 bytes a blob, for any number of threads that look up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lockgate_types::Digest;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack};
 use crate::layout::FileKind;
+use crate::limits;
 use crate::open::Repository;
 
 /// Blobs are spread by the first byte of their name, so that no table is large while it grows and each is sorted alone.
@@ -20,7 +21,8 @@ pub struct Index {
     ends: Vec<u32>,
     /// In packs that are in use.
     live: Tables,
-    /// In packs that are marked for deletion, and nowhere else: to be read, never to be relied on by something new.
+    /// In packs that an index marks for deletion, whatever others say: to be read, never to be relied on by something new.
+    /// While a prune replaces index files, a pack stands as in use in the old ones and as marked in the new ones.
     marked: Tables,
 }
 
@@ -70,6 +72,7 @@ pub struct IndexBuilder {
     numbers: HashMap<Digest, u32>,
     live: Tables,
     marked: Tables,
+    marked_packs: HashSet<u32>,
 }
 
 impl Index {
@@ -117,6 +120,22 @@ impl Index {
         self.packs.iter()
     }
 
+    /// The names of all blobs of a kind; one in a marked pack may come twice.
+    pub(crate) fn ids(&self, kind: BlobKind) -> impl Iterator<Item = Digest> + '_ {
+        let tables = [self.live.of(kind), self.marked.of(kind)];
+        let records = tables.into_iter().flat_map(|table| table.shards.iter().flatten());
+        records.map(|record| Digest(record.id))
+    }
+
+    /// The blobs of a kind that are read from a pack.
+    pub(crate) fn blobs_of(&self, pack: &Digest, kind: BlobKind) -> Vec<Digest> {
+        let Some(number) = self.packs.iter().position(|id| id == pack) else { return Vec::new() };
+        let tables = [self.live.of(kind), self.marked.of(kind)];
+        let records = tables.into_iter().flat_map(|table| table.shards.iter().flatten());
+        let its = records.filter(|record| record.pack as usize == number);
+        its.map(|record| Digest(record.id)).collect()
+    }
+
     /// Number of different blobs in packs that are in use.
     #[must_use]
     pub fn blobs_count(&self) -> usize {
@@ -161,6 +180,18 @@ impl Tables {
                 length: blob.length,
                 uncompressed_length: blob.uncompressed_length.unwrap_or(0),
             });
+        }
+    }
+
+    /// Moves what lies in `packs` to `target`.
+    fn move_out(&mut self, packs: &HashSet<u32>, target: &mut Self) {
+        if packs.is_empty() {
+            return;
+        }
+        for (from, to) in [(&mut self.data, &mut target.data), (&mut self.tree, &mut target.tree)] {
+            for (from, to) in from.shards.iter_mut().zip(&mut to.shards) {
+                to.extend(from.extract_if(.., |record| packs.contains(&record.pack)));
+            }
         }
     }
 
@@ -217,6 +248,7 @@ impl IndexBuilder {
             numbers: HashMap::new(),
             live: Tables::new(),
             marked: Tables::new(),
+            marked_packs: HashSet::new(),
         }
     }
 
@@ -231,6 +263,7 @@ impl IndexBuilder {
         }
         for pack in &file.packs_to_delete {
             let number = self.pack(pack)?;
+            self.marked_packs.insert(number);
             self.marked.add(number, pack);
         }
         Ok(())
@@ -264,6 +297,7 @@ impl IndexBuilder {
     /// The index, ready to be asked.
     #[must_use]
     pub fn finish(mut self) -> Index {
+        self.live.move_out(&self.marked_packs, &mut self.marked);
         self.live.sort();
         self.marked.sort();
         Index { packs: self.packs, ends: self.ends, live: self.live, marked: self.marked }
@@ -276,15 +310,42 @@ impl Repository {
     /// # Errors
     /// `Storage`, `Corrupt`, `Limit`.
     pub(crate) async fn load_index(&self) -> Result<Index> {
+        Ok(self.load_index_without(&HashSet::new()).await?.0)
+    }
+
+    /// The same without the packs in `distrusted`, and which files they were. A prune may replace some between the listing
+    /// and the reading: then all are read again. What is listed and is never there stays an error.
+    pub(crate) async fn load_index_without(
+        &self,
+        distrusted: &HashSet<Digest>,
+    ) -> Result<(Index, HashSet<Digest>)> {
+        for _ in 1..limits::LISTINGS_MAX {
+            match self.load_listed_index(distrusted).await {
+                Err(error) if error.is_of_missing_file() => {}
+                result => return result,
+            }
+        }
+        self.load_listed_index(distrusted).await
+    }
+
+    async fn load_listed_index(
+        &self,
+        distrusted: &HashSet<Digest>,
+    ) -> Result<(Index, HashSet<Digest>)> {
         let files = self.list_files(FileKind::Index).await?;
+        let ids = files.iter().map(|file| file.id).collect();
         let mut builder = IndexBuilder::new();
         self.load_files(FileKind::Index, files, |id, json| {
-            let file = IndexFile::parse(&json)
+            let mut file = IndexFile::parse(&json)
                 .map_err(|error| error.at(format_args!("file index/{id}")))?;
+            if !distrusted.is_empty() {
+                file.packs.retain(|pack| !distrusted.contains(&pack.id));
+                file.packs_to_delete.retain(|pack| !distrusted.contains(&pack.id));
+            }
             builder.add(&file)
         })
         .await?;
-        Ok(crate::layout::off_reactor(move || builder.finish()).await)
+        Ok((crate::layout::off_reactor(move || builder.finish()).await, ids))
     }
 }
 
@@ -337,6 +398,14 @@ mod tests {
         assert!(!index.contains(BlobKind::Data, &Digest([3; 32])));
         assert_eq!(index.locate(BlobKind::Data, &Digest([1; 32])).unwrap().offset, 500);
         assert_eq!(index.locate(BlobKind::Data, &Digest([3; 32])).unwrap().offset, 100);
+    }
+
+    #[test]
+    fn a_pack_that_is_marked_anywhere_is_not_relied_on() {
+        let both = || pack(8, vec![blob(1, BlobKind::Data, 0)]);
+        let index = index(&[file(vec![both()], Vec::new()), file(Vec::new(), vec![both()])]);
+        assert!(!index.contains(BlobKind::Data, &Digest([1; 32])));
+        assert!(index.locate(BlobKind::Data, &Digest([1; 32])).is_some());
     }
 
     #[test]

@@ -1,22 +1,24 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use lockgate_types::Digest;
+use lockgate_types::{Digest, Timestamp};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::conflict::{check_others, is_missing};
-use super::{Timing, process};
+use super::conflict::{Seen, check_first, check_others};
+use super::{Mode, Timing, process};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{LockFile, Time};
+use crate::format::{LockFile, LockNote, Time};
 use crate::layout::FileKind;
 use crate::open::Repository;
 
 /// A lock that is held, and refreshed by a task until it is released. When dropped, the task still tries to remove it.
 #[derive(Debug)]
 pub struct LockGuard {
+    repository: Repository,
     state: Arc<Mutex<State>>,
     timing: Timing,
+    seen: Seen,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<Result<()>>>,
 }
@@ -26,47 +28,51 @@ struct State {
     refreshed: Instant,
     /// Of the wall clock, because the other one may stand still while the machine sleeps.
     refreshed_wall: SystemTime,
+    /// The file of the lock at present.
+    id: Option<Digest>,
     lost: Option<Error>,
 }
 
 impl State {
+    /// Made before the file is written: the storage may take its time for it after it dated it.
     fn new() -> Self {
-        Self { refreshed: Instant::now(), refreshed_wall: SystemTime::now(), lost: None }
+        let (refreshed, refreshed_wall) = (Instant::now(), SystemTime::now());
+        Self { refreshed, refreshed_wall, id: None, lost: None }
     }
 }
 
 /// What the task needs.
 struct Holder {
     repository: Repository,
-    exclusive: bool,
+    mode: Mode,
     timing: Timing,
+    since: Option<Timestamp>,
     id: Digest,
     state: Arc<Mutex<State>>,
 }
 
 impl LockGuard {
-    pub(super) async fn take(
-        repository: &Repository,
-        exclusive: bool,
-        timing: Timing,
-    ) -> Result<Self> {
-        check_others(repository, exclusive, None, timing).await?;
+    pub(super) async fn take(repository: &Repository, mode: Mode, timing: Timing) -> Result<Self> {
+        check_first(repository, mode, timing).await?;
         let state = Arc::new(Mutex::new(State::new()));
         let (stop, stopped) = oneshot::channel();
         let (taken, is_taken) = oneshot::channel();
-        let (repository, held) = (repository.clone(), Arc::clone(&state));
+        let (ours, held) = (repository.clone(), Arc::clone(&state));
         // The task owns the file from its first byte: when this future is dropped, the file goes too.
         let task = tokio::spawn(async move {
-            let id = match write(&repository, exclusive).await {
+            let id = match write(&ours, mode, None).await {
                 Ok(id) => id,
                 Err(error) => {
                     let _ = taken.send(Err(error));
                     return Ok(());
                 }
             };
-            let mut holder = Holder { repository, exclusive, timing, id, state: held };
+            held.lock().unwrap_or_else(PoisonError::into_inner).id = Some(id);
+            let mut holder =
+                Holder { repository: ours, mode, timing, since: None, id, state: held };
             tokio::time::sleep(timing.settle).await;
-            let outcome = check_others(&holder.repository, exclusive, Some(id), timing).await;
+            let outcome = check_others(&holder.repository, mode, id, timing).await;
+            holder.since = outcome.as_ref().ok().and_then(|seen| seen.now);
             let is_ours = outcome.is_ok();
             if taken.send(outcome).is_ok() && is_ours {
                 holder.refresh_until(stopped).await;
@@ -74,7 +80,10 @@ impl LockGuard {
             holder.repository.delete_file(FileKind::Lock, &holder.id).await
         });
         match is_taken.await {
-            Ok(Ok(())) => Ok(Self { state, timing, stop: Some(stop), task: Some(task) }),
+            Ok(Ok(seen)) => {
+                let (repository, stop, task) = (repository.clone(), Some(stop), Some(task));
+                Ok(Self { repository, state, timing, seen, stop, task })
+            }
             Ok(Err(error)) => {
                 let _ = task.await;
                 Err(error)
@@ -100,6 +109,33 @@ impl LockGuard {
             return Err(Error::new(ErrorKind::LockLost, text));
         }
         Ok(())
+    }
+
+    /// The file of the lock is there. It was so ever since the lock was taken, because a lock that somebody removed is never
+    /// written again.
+    ///
+    /// # Errors
+    /// `LockLost`, `Storage`.
+    pub(crate) async fn verify(&self) -> Result<()> {
+        loop {
+            self.ensure_held()?;
+            let current = || self.state.lock().unwrap_or_else(PoisonError::into_inner).id;
+            let Some(id) = current() else {
+                return Err(Error::new(ErrorKind::LockLost, "the lock is not written yet"));
+            };
+            match is_there(&self.repository, &id).await {
+                // Refreshed just now: there is another file.
+                Ok(false) if current() != Some(id) => {}
+                Ok(false) => return Err(removed(&id)),
+                Ok(true) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What there was when the lock was taken.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Removes the lock.
@@ -146,19 +182,17 @@ impl Holder {
     /// Writes a new file, then deletes the old one, so that there is one at any time.
     async fn refresh(&mut self) -> Result<()> {
         let old = self.id;
-        match self.repository.storage().size(&FileKind::Lock.name(&old)).await.map_err(Error::from)
-        {
-            Ok(_) => {}
-            Err(error) if is_missing(&error) => {
-                let text = format!("somebody removed our lock {}", old.short());
-                return Err(Error::new(ErrorKind::LockLost, text).with_source(error));
-            }
-            Err(error) => return Err(error),
+        if !is_there(&self.repository, &old).await? {
+            return Err(removed(&old));
         }
-        self.id = write(&self.repository, self.exclusive).await?;
-        {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            *state = State::new();
+        let mut state = State::new();
+        self.id = write(&self.repository, self.mode, self.since).await?;
+        // Between the look and the new file there may have been a moment without a lock.
+        let is_continuous = is_there(&self.repository, &old).await?;
+        state.id = Some(self.id);
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        if !is_continuous {
+            return Err(removed(&old));
         }
         if let Err(error) = self.repository.delete_file(FileKind::Lock, &old).await {
             // Ours as well, and stale in half an hour.
@@ -168,15 +202,33 @@ impl Holder {
     }
 }
 
-async fn write(repository: &Repository, exclusive: bool) -> Result<Digest> {
+async fn is_there(repository: &Repository, id: &Digest) -> Result<bool> {
+    match repository.storage().size(&FileKind::Lock.name(id)).await.map_err(Error::from) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_of_missing_file() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn removed(id: &Digest) -> Error {
+    Error::new(ErrorKind::LockLost, format!("somebody removed our lock {}", id.short()))
+}
+
+pub(super) async fn write(
+    repository: &Repository,
+    mode: Mode,
+    since: Option<Timestamp>,
+) -> Result<Digest> {
+    let note = LockNote { prune: mode == Mode::Prune, since: since.map(Time::utc) };
     let lock = LockFile {
         time: Time::now(),
-        exclusive,
+        exclusive: mode == Mode::Exclusive,
         hostname: process::host_name(),
         username: process::user_name(),
         pid: process::process_id(),
         uid: process::user_id(),
         gid: process::group_id(),
+        lockgate: Some(note),
     };
     repository.save_file(FileKind::Lock, lock.print()).await
 }

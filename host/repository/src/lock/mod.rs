@@ -2,14 +2,21 @@
 //!
 //! A lock is a small file. Whoever wants one looks whether others forbid it, writes it, waits, and looks again: of two who
 //! start at the same time, at least one sees the other. A lock that is not refreshed for half an hour counts for nothing.
+//!
+//! How old a lock is, the storage says: the time at which it stored the lock against the time at which it stored ours, just
+//! now. Clocks of machines differ, by years where a battery is flat, and the lock of somebody who is at work must not look
+//! old to whoever is ahead.
 
 mod conflict;
 mod guard;
 pub(crate) mod process;
+mod unlock;
 
 use std::time::Duration;
 
+pub(crate) use conflict::{Other, Seen};
 pub use guard::LockGuard;
+pub use unlock::{Lock, UnlockReport};
 
 use crate::error::Result;
 use crate::open::Repository;
@@ -39,13 +46,24 @@ impl Timing {
     };
 }
 
+/// What a lock is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// To read or to add.
+    Shared,
+    /// To be alone.
+    Exclusive,
+    /// To prune beside those who read or add: for others a shared lock, but there is one at a time.
+    Prune,
+}
+
 impl Repository {
     /// Takes a lock that others of its kind do not mind: for whoever reads or adds.
     ///
     /// # Errors
     /// `Locked` when somebody holds an exclusive lock, or a lock cannot be read.
     pub async fn lock_shared(&self) -> Result<LockGuard> {
-        LockGuard::take(self, false, Timing::DEFAULT).await
+        LockGuard::take(self, Mode::Shared, Timing::DEFAULT).await
     }
 
     /// Takes a lock that excludes all others: for whoever deletes.
@@ -53,7 +71,17 @@ impl Repository {
     /// # Errors
     /// `Locked` when somebody holds any lock, or a lock cannot be read.
     pub async fn lock_exclusive(&self) -> Result<LockGuard> {
-        LockGuard::take(self, true, Timing::DEFAULT).await
+        LockGuard::take(self, Mode::Exclusive, Timing::DEFAULT).await
+    }
+
+    /// Takes the lock of a prune.
+    pub(crate) async fn lock_prune(&self) -> Result<LockGuard> {
+        LockGuard::take(self, Mode::Prune, Timing::DEFAULT).await
+    }
+
+    /// Who else holds a lock, while we hold that of a prune.
+    pub(crate) async fn others_beside_prune(&self) -> Result<Vec<Other>> {
+        conflict::beside_prune(self).await
     }
 }
 

@@ -37,7 +37,7 @@ async fn wait_until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_refreshed_by_a_new_file_and_removed_at_the_end() {
     let repository = repository().await;
-    let guard = LockGuard::take(&repository, false, QUICK).await.unwrap();
+    let guard = LockGuard::take(&repository, Mode::Shared, QUICK).await.unwrap();
     let first = locks(&repository).await[0].id;
     wait_until(|| async {
         let now = locks(&repository).await;
@@ -52,14 +52,14 @@ async fn a_lock_is_refreshed_by_a_new_file_and_removed_at_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_guard_removes_its_lock() {
     let repository = repository().await;
-    drop(LockGuard::take(&repository, true, SLOW).await.unwrap());
+    drop(LockGuard::take(&repository, Mode::Exclusive, SLOW).await.unwrap());
     wait_until(|| async { locks(&repository).await.is_empty() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_somebody_removed_is_lost() {
     let repository = repository().await;
-    let guard = LockGuard::take(&repository, false, QUICK).await.unwrap();
+    let guard = LockGuard::take(&repository, Mode::Shared, QUICK).await.unwrap();
     wait_until(|| async {
         for file in locks(&repository).await {
             repository.delete_file(FileKind::Lock, &file.id).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_lock_that_somebody_removed_is_lost() {
 async fn a_lock_that_is_not_refreshed_in_time_is_lost() {
     let repository = repository().await;
     let timing = Timing { lost_after: Duration::ZERO, ..SLOW };
-    let guard = LockGuard::take(&repository, false, timing).await.unwrap();
+    let guard = LockGuard::take(&repository, Mode::Shared, timing).await.unwrap();
     assert_eq!(guard.ensure_held().unwrap_err().kind(), ErrorKind::LockLost);
     guard.release().await.unwrap();
 }
@@ -84,7 +84,7 @@ async fn a_lock_that_is_not_refreshed_in_time_is_lost() {
 async fn of_two_exclusive_locks_at_the_same_time_at_most_one_is_taken() {
     let repository = repository().await;
     let timing = Timing { settle: Duration::from_millis(100), ..SLOW };
-    let take = || LockGuard::take(&repository, true, timing);
+    let take = || LockGuard::take(&repository, Mode::Exclusive, timing);
     let (one, other) = tokio::join!(take(), take());
     assert!(one.is_err() || other.is_err());
     for guard in [one, other].into_iter().flatten() {
@@ -99,7 +99,7 @@ async fn a_lock_that_cannot_be_read_forbids_ours() {
     let bytes = b"not sealed".to_vec();
     let name = FileKind::Lock.name(&crate::layout::digest(&bytes));
     repository.storage().put(&name, vec![bytes.into()]).await.unwrap();
-    let error = LockGuard::take(&repository, false, SLOW).await.unwrap_err();
+    let error = LockGuard::take(&repository, Mode::Shared, SLOW).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.to_string().contains("cannot be read"), "{error}");
 }

@@ -1,61 +1,107 @@
-//! Removes what no snapshot needs, in two phases: a first prune stores again what is still needed of thinly used packs and
-//! marks packs for deletion; a prune at least a day later deletes marked packs that nobody came to need meanwhile.
+//! Removes what no snapshot needs, in two passes, beside running backups: a first prune stores again what is still needed of
+//! thinly used packs and marks packs for deletion; a later prune deletes marked packs that nobody came to need meanwhile.
 //!
-//! The work itself is done by a pinned `rustic_core`, which is named in `rustic.rs` and nowhere else. What stands around
-//! it is ours: restic's exclusive lock, held and refreshed throughout; rules that keep it from deleting anything that was
-//! not marked before; a look at everything it writes; and a check afterwards.
+//! Marks stand in index files where rustic has them (`packs_to_delete`); restic skips them. What makes both passes safe
+//! beside those who write is argued in decision 18, and each step here is one of that argument:
+//!
+//! 1. Our lock, then the locks of others, then snapshots, then indexes, then packs: whoever is not seen in one is in the next.
+//! 2. A marked pack is deleted when no snapshot needs it, no index has it in use, and everybody whose lock is there began
+//!    after it was marked. Once that is so it stays so.
+//! 3. Files with marks are there before the old index files go; between the two, snapshots are listed again. A backup
+//!    that ends writes its snapshot and then lists index files: one of the two sees the other.
+//! 4. Beside programs whose locks do not tell when they began, nothing is marked and nothing is deleted.
 
-mod bridge;
 mod limit;
+mod needs;
 mod options;
+mod plan;
 mod progress;
-mod rules;
-mod rustic;
+mod publish;
+mod repack;
+mod survey;
+mod walk;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::time::Instant;
 
 pub use limit::PruneLimit;
+use lockgate_types::Digest;
 pub use options::{PruneOptions, PruneProgress, PruneReport};
 
 use crate::check::{CheckOptions, CheckReport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lock::LockGuard;
+use crate::format::{Snapshot, Time};
+use crate::layout::{FileKind, pack_name};
+use crate::lock::{LockGuard, Seen};
 use crate::open::Repository;
-use bridge::{Access, Bridge, StopOnDrop};
-use rules::Rules;
+use plan::{Leave, Plan};
+use progress::Observed;
+use publish::{IndexWriter, Published, publish, unmark};
+use survey::{Survey, read};
+
+/// One prune under way.
+struct Prune<'a> {
+    repository: &'a Repository,
+    lock: &'a LockGuard,
+    observed: Observed,
+    until: Option<Instant>,
+    survey: Survey,
+    plan: Plan,
+}
 
 impl Repository {
-    /// Prunes the repository. Whatever happens on the way, all snapshots stay whole.
+    /// Prunes the repository, beside running backups. Whatever happens on the way, all snapshots stay whole.
     ///
     /// # Errors
-    /// `Locked` while anybody uses the repository, `LockLost`, `Invalid` when there is no snapshot, `UnsupportedVersion`
-    /// for packs that the engine cannot treat, `Corrupt`, `Storage`, `Maintenance`.
+    /// `Locked` while another prune is at work or somebody wants to be alone, `LockLost`, `Invalid` when there is no
+    /// snapshot, `Corrupt` when it cannot be found out what is needed, `Storage`, `Maintenance`.
     pub async fn prune(&self, options: &PruneOptions) -> Result<PruneReport> {
+        let until = repack::end_of(options.max_time);
         if options.dry_run {
-            let rules = self.prune_rules(options).await?;
-            let (done, _) = self.run_prune(rules, Access::Reading, options).await;
-            return done;
+            let now = Some(Time::now().timestamp);
+            let seen = Seen { now, others: self.others_beside_prune().await? };
+            return Ok(self.plan_prune(&seen, options).await?.2);
         }
-        let lock = self.lock_exclusive().await?;
-        let (done, lock) = match self.prune_rules(options).await {
-            Ok(rules) => self.run_prune(rules, Access::Writing(lock), options).await,
-            Err(error) => (Err(error), Some(lock)),
-        };
-        let checked = match (&done, &lock) {
-            (Ok(_), Some(lock)) if options.check => self.check_pruned(lock).await,
-            _ => Ok(()),
-        };
-        let released = match lock {
-            Some(lock) => lock.release().await,
-            None => Ok(()),
-        };
+        let lock = self.lock_prune().await?;
+        let done = self.prune_under(&lock, until, options).await;
+        let released = lock.release().await;
         let report = done?;
-        checked?;
         released.map(|()| report)
     }
 
-    /// Looks at everything the engine will rely on before it is started.
-    async fn prune_rules(&self, options: &PruneOptions) -> Result<Rules> {
+    async fn prune_under(
+        &self,
+        lock: &LockGuard,
+        until: Option<Instant>,
+        options: &PruneOptions,
+    ) -> Result<PruneReport> {
+        let (survey, plan, mut report) = self.plan_prune(lock.seen(), options).await?;
+        let observed = Observed::new(options.observer.clone());
+        let prune = Prune { repository: self, lock, observed, until, survey, plan };
+        prune.run(&mut report).await?;
+        if options.check {
+            self.check_pruned(lock).await?;
+        }
+        Ok(report)
+    }
+
+    async fn plan_prune(
+        &self,
+        seen: &Seen,
+        options: &PruneOptions,
+    ) -> Result<(Survey, Plan, PruneReport)> {
+        let snapshots = self.prunable_snapshots(options).await?;
+        let observed = Observed::new(options.observer.clone());
+        let survey = Survey::take(self, &snapshots, &observed).await?;
+        let mut report = PruneReport { dry_run: options.dry_run, ..PruneReport::default() };
+        report.snapshots = snapshots.len() as u64;
+        report.indexes = survey.files.len() as u64;
+        let plan = Plan::new(&survey, &Leave::new(seen, options), &mut report);
+        report.waits_for = seen.others.iter().map(crate::lock::Other::holder).collect();
+        Ok((survey, plan, report))
+    }
+
+    async fn prunable_snapshots(&self, options: &PruneOptions) -> Result<Vec<Snapshot>> {
         let snapshots = self.snapshots().await?;
         if snapshots.is_empty() && !options.allow_no_snapshots {
             let text = "the repository has no snapshots: a prune would remove everything in it";
@@ -64,29 +110,7 @@ impl Repository {
                 error.with_hint("check the location; allow it explicitly to empty the repository")
             );
         }
-        Rules::load(self, &snapshots, options.keep_marked).await
-    }
-
-    /// Lets the engine work; gives the lock back once nothing of the engine can write any more.
-    async fn run_prune(
-        &self,
-        rules: Rules,
-        access: Access,
-        options: &PruneOptions,
-    ) -> (Result<PruneReport>, Option<LockGuard>) {
-        let bridge = Bridge::new(self.clone(), rules, access, tokio::runtime::Handle::current());
-        let _stop = StopOnDrop(Arc::clone(&bridge));
-        let (engine, settings) = (Arc::clone(&bridge), options.clone());
-        let done = tokio::task::spawn_blocking(move || rustic::prune(&engine, &settings)).await;
-        let closing = Arc::clone(&bridge);
-        let lock = crate::layout::off_reactor(move || closing.close()).await;
-        let done = done.unwrap_or_else(|panic| {
-            let text = format!("the prune engine stopped: {panic}");
-            Err(Error::new(ErrorKind::Maintenance, text))
-        });
-        // What the storage or our rules said is the cause; the engine only tells what it was doing.
-        let done = done.map_err(|error| bridge.first_error().unwrap_or(error));
-        (done, lock)
+        Ok(snapshots)
     }
 
     /// Refuses to call a prune done after which a snapshot lacks something. Nothing is lost even then: what was marked is
@@ -104,5 +128,108 @@ impl Repository {
                 Err(Error::new(ErrorKind::Maintenance, text).with_hint(hint))
             }
         }
+    }
+}
+
+impl Prune<'_> {
+    async fn run(&self, report: &mut PruneReport) -> Result<()> {
+        self.recover().await?;
+        self.remove().await?;
+        let step = self.observed.step("repacking", true);
+        step.set_total(report.bytes_repacked);
+        let (repository, lock) = (self.repository, self.lock);
+        let repacked =
+            repack::repack(repository, lock, &self.survey, &self.plan, self.until, &step).await?;
+        self.tell_repacked(&repacked, report);
+        let published = publish(repository, lock, &self.survey, &self.plan, &repacked).await?;
+        report.indexes_rewritten = published.written;
+        self.settle(&published).await
+    }
+
+    /// Puts marked packs into use that are needed again.
+    async fn recover(&self) -> Result<()> {
+        let recovered = &self.plan.recovered;
+        if recovered.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        read(self.repository, self.survey.files.clone(), |_, index| {
+            let marks = index.packs_to_delete.into_iter();
+            found.extend(marks.filter(|pack| recovered.contains(&pack.id) && seen.insert(pack.id)));
+            Ok(())
+        })
+        .await?;
+        let mut live = IndexWriter::live(self.repository, self.lock);
+        for pack in found {
+            live.add(pack).await?;
+        }
+        live.flush().await
+    }
+
+    /// Deletes what was marked long enough ago. Index files name it until it is gone.
+    async fn remove(&self) -> Result<()> {
+        let step = self.observed.step("deleting", false);
+        step.set_total(self.plan.removed.len() as u64);
+        for pack in &self.plan.removed {
+            self.lock.ensure_held()?;
+            self.repository.storage().delete(&pack_name(pack)).await?;
+            step.advance(1);
+        }
+        Ok(())
+    }
+
+    /// Takes out of `report` what there was no time for.
+    fn tell_repacked(&self, repacked: &HashSet<Digest>, report: &mut PruneReport) {
+        for id in self.plan.repacked.iter().filter(|id| !repacked.contains(*id)) {
+            let Some(state) = self.survey.packs.get(id) else { continue };
+            report.packs_repacked -= 1;
+            report.packs_kept += 1;
+            report.bytes_repacked -= u64::from(state.bytes_used);
+            report.bytes_marked -= u64::from(state.size);
+            report.bytes_unused_after += u64::from(state.bytes_unused());
+        }
+    }
+
+    /// Takes the old index files away, once what came meanwhile is sure to find what it needs.
+    async fn settle(&self, published: &Published) -> Result<()> {
+        let (repository, lock) = (self.repository, self.lock);
+        if !published.marks.is_empty() {
+            let came = self.came_meanwhile().await?;
+            if !came.is_empty() {
+                walk::walk_late(repository, &self.survey.needs, came).await?;
+                let needs = &self.survey.needs;
+                unmark(repository, lock, &published.marks, |pack| {
+                    pack.blobs.iter().any(|blob| needs.is_late(blob.kind, &blob.id))
+                })
+                .await?;
+            }
+            if self.has_strangers().await? {
+                // In use by the old files, and marked by the new ones: a later prune decides.
+                return Ok(());
+            }
+        }
+        for id in &published.old {
+            lock.ensure_held()?;
+            repository.delete_file(FileKind::Index, id).await?;
+        }
+        if !published.marks.is_empty() && self.has_strangers().await? {
+            // One who began in between may have read the old files.
+            unmark(repository, lock, &published.marks, |_| true).await?;
+        }
+        Ok(())
+    }
+
+    /// Roots of the snapshots that were not there at the beginning.
+    async fn came_meanwhile(&self) -> Result<Vec<Digest>> {
+        let snapshots = self.repository.snapshots().await?.into_iter();
+        let came = snapshots.filter(|snapshot| !self.survey.snapshots.contains(&snapshot.id));
+        Ok(came.map(|snapshot| snapshot.tree).collect())
+    }
+
+    /// Whether somebody is there whose lock does not tell when he began, and who will not look at marks before he ends.
+    async fn has_strangers(&self) -> Result<bool> {
+        let others = self.repository.others_beside_prune().await?;
+        Ok(others.iter().any(|other| other.since.is_none()))
     }
 }

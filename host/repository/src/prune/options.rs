@@ -12,12 +12,15 @@ use super::PruneLimit;
 pub struct PruneOptions {
     /// Nothing is written or deleted, and no lock is taken.
     pub dry_run: bool,
-    /// How long a marked pack stays: longer than the longest backup of a program that takes no lock, such as rustic.
+    /// How long a marked pack stays, by the clock of the storage: longer than the longest backup of a program that takes no
+    /// lock, such as rustic.
     pub keep_marked: Duration,
     /// How much of the packs may be unused before packs are stored again.
     pub max_unused: PruneLimit,
     /// How much is stored again at most in one go.
     pub max_repack: PruneLimit,
+    /// After this time no further pack is begun to be stored again; a later prune goes on.
+    pub max_time: Option<Duration>,
     /// Whether small packs are put together even when all of them is in use.
     pub merge_small: bool,
     /// Whether a repository without snapshots may be emptied.
@@ -35,6 +38,7 @@ impl Default for PruneOptions {
             keep_marked: Duration::from_secs(23 * 60 * 60),
             max_unused: PruneLimit::Percent(5),
             max_repack: PruneLimit::Percent(10),
+            max_time: None,
             merge_small: false,
             allow_no_snapshots: false,
             check: true,
@@ -51,6 +55,7 @@ impl fmt::Debug for PruneOptions {
             .field("keep_marked", &self.keep_marked)
             .field("max_unused", &self.max_unused)
             .field("max_repack", &self.max_repack)
+            .field("max_time", &self.max_time)
             .field("merge_small", &self.merge_small)
             .field("allow_no_snapshots", &self.allow_no_snapshots)
             .field("check", &self.check)
@@ -110,4 +115,6 @@ pub struct PruneReport {
     pub indexes: u64,
     /// Index files that are written anew.
     pub indexes_rewritten: u64,
+    /// Holders of locks because of whom less was done than could have been.
+    pub waits_for: Vec<String>,
 }

@@ -30,7 +30,7 @@ impl Observed {
         step
     }
 
-    pub(super) fn is_watched(&self) -> bool {
+    fn is_watched(&self) -> bool {
         self.0.is_some()
     }
 }
@@ -44,10 +44,6 @@ impl Step {
     pub(super) fn advance(&self, by: u64) {
         let before = self.done.fetch_add(by, Ordering::Relaxed);
         self.tell(before.saturating_add(by));
-    }
-
-    pub(super) fn is_watched(&self) -> bool {
-        self.observed.is_watched()
     }
 
     fn tell(&self, done: u64) {

@@ -7,8 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::BlobKind;
 use crate::hash::{Engine, sha256};
 use crate::index::Location;
+use crate::layout::{off_reactor, pack_name};
 use crate::limits;
 use crate::seal::MasterKey;
+
+use super::Reader;
 
 /// Opens blob after blob. One per piece of work.
 pub(super) struct Opener<'a> {
@@ -71,6 +74,25 @@ pub(super) fn verify(engine: Engine, blobs: &[(Digest, &[u8])]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+impl Reader {
+    /// The plain bytes of a blob, fetched alone.
+    pub(crate) async fn lone_blob(&self, kind: BlobKind, id: Digest) -> Result<Vec<u8>> {
+        let location = self.locate(kind, &id)?;
+        let name = pack_name(&self.inner.index.pack_id(location.pack));
+        let start = u64::from(location.offset);
+        let range = start..start + u64::from(location.length);
+        let sealed = self.inner.repository.storage().get_range(&name, range).await?;
+        let reader = self.clone();
+        off_reactor(move || {
+            let plain = Opener::new(reader.inner.repository.key()).open(&sealed, &location)?;
+            verify(reader.inner.engine, &[(id, &plain)])?;
+            Ok(plain)
+        })
+        .await
+        .map_err(|error: Error| error.at(format_args!("blob {} in pack {name}", id.short())))
+    }
 }
 
 pub(super) fn missing(kind: BlobKind, id: &Digest) -> Error {

@@ -161,6 +161,15 @@ impl Drop for Lent {
 impl Reader {
     /// One chunk of content.
     async fn blob(&self, id: Digest) -> Result<Bytes> {
+        match self.own_blob(id).await {
+            Err(error) if self.can_rescue(&error) => {
+                Ok(Bytes::from(self.rescue(BlobKind::Data, id, error).await?))
+            }
+            read => read,
+        }
+    }
+
+    async fn own_blob(&self, id: Digest) -> Result<Bytes> {
         let location = self.locate(BlobKind::Data, &id)?;
         let name = pack_name(&self.inner.index.pack_id(location.pack));
         let reader = self.clone();

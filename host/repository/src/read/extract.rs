@@ -124,12 +124,37 @@ async fn extract_region(reader: &Reader, round: &Arc<Round>, region: Region) -> 
     let permit = reader.inner.memory.acquire_many(region.memory_kib()).await;
     let _permit = permit
         .map_err(|source| Error::new(ErrorKind::Cancelled, "reader closed").with_source(source))?;
+    match extract_own(reader, round, &region).await {
+        Err(error) if reader.can_rescue(&error) => rescue(reader, round, &region, error).await,
+        extracted => extracted,
+    }
+}
+
+async fn extract_own(reader: &Reader, round: &Arc<Round>, region: &Region) -> Result<()> {
     let name = pack_name(&reader.inner.index.pack_id(region.pack));
     let sealed = reader.inner.repository.storage().get_range(&name, region.bytes.clone()).await?;
-    let (reader, round) = (reader.clone(), Arc::clone(round));
+    let (reader, round, region) = (reader.clone(), Arc::clone(round), region.clone());
     off_reactor(move || write_region(&reader, &round, &region, sealed))
         .await
         .map_err(|error| error.at(name))
+}
+
+/// Writes the blobs of a region as another repository has them.
+async fn rescue(reader: &Reader, round: &Arc<Round>, region: &Region, error: Error) -> Result<()> {
+    let pieces = round.pieces.get(region.wanted.clone()).unwrap_or_default();
+    for group in pieces.chunk_by(|left, right| left.id == right.id) {
+        let Some(first) = group.first() else { continue };
+        let plain = reader.rescue(BlobKind::Data, first.id, error.clone()).await?;
+        let (round, wanted) = (Arc::clone(round), region.wanted.clone());
+        let id = first.id;
+        off_reactor(move || {
+            let pieces = round.pieces.get(wanted).unwrap_or_default();
+            let its = pieces.iter().filter(|piece| piece.id == id);
+            its.map(|piece| write_piece(&round, piece, &plain)).collect::<Result<()>>()
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) -> Result<()> {

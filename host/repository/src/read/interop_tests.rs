@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use lockgate_storage::{Storage, StorageOptions};
 
@@ -321,7 +322,20 @@ async fn locks_are_respected_both_ways() {
     let mut time = Time::now();
     time.timestamp.seconds -= 31 * 60;
     let (hostname, username) = ("elsewhere".to_owned(), "u".to_owned());
-    let left = LockFile { time, exclusive: true, hostname, username, pid: 1, uid: 0, gid: 0 };
-    repository.save_file(FileKind::Lock, left.print()).await.unwrap();
+    let left = LockFile {
+        time,
+        exclusive: true,
+        hostname,
+        username,
+        pid: 1,
+        uid: 0,
+        gid: 0,
+        lockgate: None,
+    };
+    let id = repository.save_file(FileKind::Lock, left.print()).await.unwrap();
+    // The storage says that it came just now, whatever the clock of its machine was.
+    assert_eq!(repository.lock_shared().await.unwrap_err().kind(), ErrorKind::Locked);
+    let file = std::fs::File::open(restic.repository().join(FileKind::Lock.name(&id))).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(31 * 60)).unwrap();
     repository.lock_exclusive().await.unwrap().release().await.unwrap();
 }

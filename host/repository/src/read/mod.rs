@@ -10,6 +10,8 @@ mod blobs;
 mod buffers;
 mod content;
 mod extract;
+mod fetch;
+mod others;
 mod region;
 mod sparse;
 mod trees;
@@ -35,6 +37,9 @@ use crate::open::Repository;
 
 use buffers::Buffers;
 pub use content::ContentReader;
+pub(crate) use fetch::Missed;
+use others::Other;
+pub use others::Rescued;
 use trees::Trees;
 pub use walk::Walk;
 
@@ -42,6 +47,8 @@ pub use walk::Walk;
 #[derive(Clone, Debug)]
 pub struct Reader {
     inner: Arc<Inner>,
+    /// Asked for what cannot be read here, in this order.
+    others: Arc<[Other]>,
 }
 
 #[derive(Debug)]
@@ -70,7 +77,7 @@ impl Repository {
             buffers: Buffers::default(),
             memory: Semaphore::new(limits::EXTRACT_KIB_MAX as usize),
         };
-        Ok(Reader { inner: Arc::new(inner) })
+        Ok(Reader { inner: Arc::new(inner), others: Arc::new([]) })
     }
 }
 
@@ -106,7 +113,11 @@ impl Reader {
         Ok(Some(found))
     }
 
-    async fn folder_tree(&self, tree: &Digest, path: &EntryPath) -> Result<Option<Digest>> {
+    /// The tree of the folder at `path` below `tree`; none when there is no folder.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub async fn folder_tree(&self, tree: &Digest, path: &EntryPath) -> Result<Option<Digest>> {
         if path.is_root() {
             return Ok(Some(*tree));
         }
@@ -148,6 +159,11 @@ impl Reader {
     #[must_use]
     pub fn contains(&self, content: &[Digest]) -> bool {
         content.iter().all(|id| self.inner.index.contains(BlobKind::Data, id))
+    }
+
+    /// What the repository holds, as it was when the reader was made.
+    pub(crate) fn index(&self) -> &Index {
+        &self.inner.index
     }
 
     fn locate(&self, kind: BlobKind, id: &Digest) -> Result<Location> {

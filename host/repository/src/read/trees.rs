@@ -81,7 +81,7 @@ impl<K: Hash + Eq + Copy> Recent<K> {
 
 impl Reader {
     /// The nodes of a tree.
-    pub(super) async fn tree(&self, id: &Digest) -> Result<TreeNodes> {
+    pub(crate) async fn tree(&self, id: &Digest) -> Result<TreeNodes> {
         let kept = lock(&self.inner.trees.plain).get(id);
         let json = match kept {
             Some(json) => json,
@@ -90,7 +90,18 @@ impl Reader {
         TreeNodes::new(json).map_err(|error| error.at(format_args!("tree {}", id.short())))
     }
 
-    pub(super) async fn fetch_tree(&self, id: Digest) -> Result<Bytes> {
+    pub(crate) async fn fetch_tree(&self, id: Digest) -> Result<Bytes> {
+        match self.fetch_own_tree(id).await {
+            Err(error) if self.can_rescue(&error) => {
+                let json = Bytes::from(self.rescue(BlobKind::Tree, id, error).await?);
+                lock(&self.inner.trees.plain).put(id, &json);
+                Ok(json)
+            }
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_own_tree(&self, id: Digest) -> Result<Bytes> {
         let location = self.locate(BlobKind::Tree, &id)?;
         let sealed = self.fetch_with_neighbours(&location).await?;
         let reader = self.clone();

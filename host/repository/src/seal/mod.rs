@@ -25,6 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 const IV_LENGTH: usize = 16;
 /// Bytes of the tag behind the cipher text.
 const TAG_LENGTH: usize = 16;
+/// Bytes that are enciphered and authenticated in one go, while they are in the CPU's nearest cache; whole blocks.
+const STEP_BYTES: usize = 16 * 1024;
 /// How many bytes longer a sealed message is than its plain text.
 pub(crate) const OVERHEAD: usize = IV_LENGTH + TAG_LENGTH;
 
@@ -110,8 +112,12 @@ impl MasterKey {
         let (cipher_text, tag) = rest.split_at_mut(plain.len());
         random(iv)?;
         let iv = array(iv);
-        self.cipher(&iv).apply_keystream_b2b(plain, cipher_text);
-        tag.copy_from_slice(&self.tag(&iv, cipher_text));
+        let (mut cipher, mut mac) = (self.cipher(&iv), self.mac(&iv));
+        for (plain, sealed) in plain.chunks(STEP_BYTES).zip(cipher_text.chunks_mut(STEP_BYTES)) {
+            cipher.apply_keystream_b2b(plain, sealed);
+            mac.update(sealed);
+        }
+        tag.copy_from_slice(&mac.finish());
         Ok(())
     }
 
@@ -130,23 +136,27 @@ impl MasterKey {
     /// # Errors
     /// When the bytes are not what this key sealed; then `plain` is empty.
     pub(crate) fn open_into(&self, sealed: &[u8], plain: &mut Vec<u8>) -> Opened<()> {
-        let (iv, cipher_text) = self.authenticate(sealed).inspect_err(|_| plain.clear())?;
-        // Not cleared before: only bytes beyond the former length are filled with zeros first.
-        plain.resize(cipher_text.len(), 0);
-        self.cipher(&iv).apply_keystream_b2b(cipher_text, plain);
-        Ok(())
+        let result = self.open_unchecked(sealed, plain);
+        // What did not prove to be authentic is shown to nobody.
+        result.inspect_err(|_| plain.clear())
     }
 
-    /// The IV and the cipher text of `sealed`, whose tag is right.
-    fn authenticate<'a>(&self, sealed: &'a [u8]) -> Opened<([u8; 16], &'a [u8])> {
+    /// As [`Self::open_into`], but leaves the bytes there when the tag is wrong.
+    fn open_unchecked(&self, sealed: &[u8], plain: &mut Vec<u8>) -> Opened<()> {
         let (iv, rest) = sealed.split_at_checked(IV_LENGTH).ok_or(Unauthentic)?;
         let length = rest.len().checked_sub(TAG_LENGTH).ok_or(Unauthentic)?;
         let (cipher_text, tag) = rest.split_at(length);
         let iv = array(iv);
-        let difference =
-            self.tag(&iv, cipher_text).iter().zip(tag).fold(0, |sum, (a, b)| sum | (a ^ b));
+        // Not cleared before: only bytes beyond the former length are filled with zeros first.
+        plain.resize(length, 0);
+        let (mut cipher, mut mac) = (self.cipher(&iv), self.mac(&iv));
+        for (sealed, plain) in cipher_text.chunks(STEP_BYTES).zip(plain.chunks_mut(STEP_BYTES)) {
+            mac.update(sealed);
+            cipher.apply_keystream_b2b(sealed, plain);
+        }
+        let difference = mac.finish().iter().zip(tag).fold(0, |sum, (a, b)| sum | (a ^ b));
         // The comparison takes the same time wherever the tags differ, so that it is no oracle.
-        if std::hint::black_box(difference) == 0 { Ok((iv, cipher_text)) } else { Err(Unauthentic) }
+        if std::hint::black_box(difference) == 0 { Ok(()) } else { Err(Unauthentic) }
     }
 
     /// Bytes for another `purpose` than sealing that tell nothing about this key (HKDF of RFC 5869 over SHA-256). At
@@ -174,17 +184,31 @@ impl MasterKey {
     }
 
     /// Poly1305-AES: Poly1305 under `r`, masked with the AES-128 of the IV under `k`.
-    fn tag(&self, iv: &[u8; 16], cipher_text: &[u8]) -> [u8; 16] {
+    fn mac(&self, iv: &[u8; 16]) -> Mac {
         let mut mask = (*iv).into();
         Aes128::new(&self.mac_k.into()).encrypt_block(&mut mask);
         let mut key = Zeroizing::new([0; 32]);
         key[..16].copy_from_slice(&self.mac_r);
         key[16..].copy_from_slice(&mask);
-        let mut poly = Poly1305::new(&(*key).into());
-        let whole = cipher_text.len() - cipher_text.len() % 16;
-        let (blocks, tail) = cipher_text.split_at(whole);
-        poly.update_padded(blocks);
-        poly.compute_unpadded(tail).into()
+        Mac { poly: Poly1305::new(&(*key).into()), tail: Vec::new() }
+    }
+}
+
+/// The tag of a message that comes in pieces, of which only the last may have a part of a block.
+struct Mac {
+    poly: Poly1305,
+    tail: Vec<u8>,
+}
+
+impl Mac {
+    fn update(&mut self, piece: &[u8]) {
+        let (blocks, tail) = piece.split_at(piece.len() - piece.len() % 16);
+        self.poly.update_padded(blocks);
+        self.tail.extend_from_slice(tail);
+    }
+
+    fn finish(self) -> [u8; 16] {
+        self.poly.compute_unpadded(&self.tail).into()
     }
 }
 

@@ -34,7 +34,28 @@ fn tag_is_that_of_the_poly1305_aes_paper() {
     for (message, r, k, nonce, tag) in cases {
         let part = |text: &str| -> [u8; 16] { hex(text).try_into().unwrap() };
         let key = MasterKey::from_parts([0; 32], part(k), part(r));
-        assert_eq!(key.tag(&part(nonce), &hex(message)).to_vec(), hex(tag));
+        let mut mac = key.mac(&part(nonce));
+        mac.update(&hex(message));
+        assert_eq!(mac.finish().to_vec(), hex(tag));
+    }
+}
+
+#[test]
+fn what_is_sealed_in_steps_is_one_message() {
+    let key = key();
+    for length in [STEP_BYTES - 1, STEP_BYTES, STEP_BYTES + 1, 3 * STEP_BYTES + 17] {
+        let plain: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        let mut sealed = key.seal(&plain).unwrap();
+        let iv: [u8; 16] = sealed[..IV_LENGTH].try_into().unwrap();
+        let (mut text, mut mac) = (plain.clone(), key.mac(&iv));
+        key.cipher(&iv).apply_keystream(&mut text);
+        mac.update(&text);
+        assert_eq!(sealed[IV_LENGTH..][..length], text);
+        assert_eq!(sealed[IV_LENGTH + length..], mac.finish());
+        *sealed.last_mut().unwrap() ^= 1;
+        let mut back = plain.clone();
+        assert_eq!(key.open_into(&sealed, &mut back), Err(Unauthentic));
+        assert!(back.is_empty(), "what is not authentic was given out");
     }
 }
 

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Sizes in which larger buffers come, so that they can be used again; each is a half or a third larger than the one
 /// before. What is smaller is allocated as it is needed.
@@ -67,6 +68,24 @@ impl Budget {
     /// other streams: they may wait for this one.
     pub(super) fn wait(&self) {
         drop(self.wait_for(0));
+    }
+
+    /// The same, but no longer than `limit`; whether there is room.
+    pub(super) fn wait_at_most(&self, limit: Duration) -> bool {
+        let is_full =
+            |state: &mut State| state.used > self.limit && state.moving > 0 && !state.is_closed;
+        let mut state = self.state();
+        if !is_full(&mut state) {
+            return true;
+        }
+        state.waiting += 1;
+        let (mut state, waited) = self
+            .changed
+            .wait_timeout_while(state, limit, is_full)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        self.changed.notify_one();
+        !waited.timed_out()
     }
 
     fn wait_for(&self, charge: usize) -> MutexGuard<'_, State> {

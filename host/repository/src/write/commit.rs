@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use lockgate_types::Digest;
 
+use super::counters::WriteProgress;
+use super::dedup::Written;
 use super::worker::send;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
@@ -55,37 +57,78 @@ impl Writer {
     /// # Errors
     /// The first error of the run, `Conflict` when something that it needs was removed meanwhile or a path was added
     /// twice, `LockLost`. There is no snapshot then.
-    pub async fn commit(mut self, draft: SnapshotDraft) -> Result<Snapshot> {
-        self.line.end();
-        let outcome = self.try_commit(draft).await;
-        if let Err(error) = &outcome {
-            self.line.fail(error.clone());
-        }
-        self.wind_down().await;
-        outcome
+    pub async fn commit(self, draft: SnapshotDraft) -> Result<Snapshot> {
+        // The first that has a snapshot; without mirrors it is the only one.
+        let stored = self.commit_everywhere(draft).await?;
+        let first = stored.into_iter().find_map(Result::ok);
+        first.ok_or_else(super::failure::cancelled)
     }
 
-    async fn try_commit(&mut self, draft: SnapshotDraft) -> Result<Snapshot> {
+    /// Stores a tree that refers to what the repository has, or to trees that this run stored; its name.
+    ///
+    /// # Errors
+    /// The first error of the run.
+    pub(crate) async fn store_tree(&self, json: Vec<u8>) -> Result<Digest> {
+        let line = Arc::clone(&self.line);
+        off_reactor(move || line.add_tree(json)).await
+    }
+
+    /// Builds the trees of all entries; the root.
+    pub(super) async fn build_trees(&self) -> Result<Digest> {
         self.flush().await?;
         let line = Arc::clone(&self.line);
         let tree = off_reactor(move || line.entries.build(|json| line.add_tree(json))).await?;
         self.flush().await?;
+        Ok(tree)
+    }
+
+    /// Everything that was taken in is durable, and nothing that it needs was removed; what was stored.
+    pub(super) async fn settle(&mut self) -> Result<Written> {
+        self.line.end();
+        self.flush().await?;
         let written = self.finish_uploads().await;
         self.line.check()?;
+        self.line.left_out.check()?;
         self.line.known.prove(&self.line.repository, &written).await?;
-        let lock = self.lock.as_ref();
-        lock.ok_or_else(|| Error::new(ErrorKind::LockLost, "the run has no lock"))?
-            .ensure_held()?;
-        // The last moment to stop: from here on there is a snapshot.
-        self.line.check()?;
-        let mut snapshot = self.snapshot(draft, tree);
+        self.ensure_locked()?;
+        Ok(written)
+    }
+
+    /// Writes a snapshot of what was settled, which is visible from then on.
+    pub(super) async fn save(&self, mut snapshot: Snapshot, written: &Written) -> Result<Snapshot> {
+        self.ensure_locked()?;
         let json = snapshot.print();
         snapshot.id = self.line.repository.save_file(FileKind::Snapshot, json).await?;
+        self.prove_visible(&snapshot.id, written).await?;
         Ok(snapshot)
     }
 
+    fn ensure_locked(&self) -> Result<()> {
+        let lock = self.lock.as_ref();
+        lock.ok_or_else(|| Error::new(ErrorKind::LockLost, "the run has no lock"))?.ensure_held()
+    }
+
+    /// A prune that lists snapshots from now on sees this one. What one that listed them before has marked meanwhile is seen
+    /// here; and that our lock is still there tells that none deleted anything that was marked while we ran. So of a
+    /// snapshot that is reported nothing can be missing (decision 18).
+    async fn prove_visible(&self, id: &Digest, written: &Written) -> Result<()> {
+        let proved = async {
+            self.line.known.prove(&self.line.repository, written).await?;
+            match &self.lock {
+                Some(lock) => lock.verify().await,
+                None => Err(Error::new(ErrorKind::LockLost, "the run has no lock")),
+            }
+        };
+        let Err(error) = proved.await else { return Ok(()) };
+        // Half a snapshot would be worse than none, and who is told of a failure shall find none.
+        if let Err(left) = self.line.repository.delete_file(FileKind::Snapshot, id).await {
+            tracing::warn!(snapshot = %id.short(), error = %left, "a snapshot that could not be proved stays");
+        }
+        Err(error)
+    }
+
     /// Waits until everything in the queue is packed, and sends the last packs off.
-    async fn flush(&self) -> Result<()> {
+    pub(super) async fn flush(&self) -> Result<()> {
         let line = Arc::clone(&self.line);
         let packs = self.packs.clone().ok_or_else(super::failure::cancelled)?;
         off_reactor(move || {
@@ -97,7 +140,13 @@ impl Writer {
         .await
     }
 
-    fn snapshot(&self, draft: SnapshotDraft, tree: Digest) -> Snapshot {
+    /// What this run says of itself; `whole` counts what was read.
+    pub(super) fn snapshot(
+        &self,
+        draft: SnapshotDraft,
+        tree: Digest,
+        whole: &WriteProgress,
+    ) -> Snapshot {
         let progress = self.progress();
         let summary = SnapshotSummary {
             backup_start: self.started,
@@ -106,8 +155,8 @@ impl Writer {
             tree_blobs: progress.trees_new,
             data_added: progress.bytes_new + progress.tree_bytes_new,
             data_added_packed: progress.bytes_stored,
-            total_files_processed: progress.files,
-            total_bytes_processed: progress.entry_bytes,
+            total_files_processed: whole.files,
+            total_bytes_processed: whole.entry_bytes,
             ..draft.summary
         };
         let hostname =

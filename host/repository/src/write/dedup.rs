@@ -4,32 +4,43 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lockgate_types::Digest;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{BlobKind, IndexFile};
-use crate::index::{Index, IndexBuilder, PackNumber};
+use crate::format::{BlobKind, IndexFile, IndexPack};
+use crate::index::{Index, PackNumber};
 use crate::layout::{FileKind, ListedFile};
+use crate::limits;
 use crate::open::Repository;
 
 /// The names of new blobs are spread by their first byte, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
 
+/// What a run stored.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Index files.
+    pub(super) files: Vec<Digest>,
+    /// Packs that they name.
+    pub(super) packs: Vec<Digest>,
+}
+
 /// What the repository holds, and what this run adds to it.
 pub(super) struct Known {
     index: Index,
-    /// The files that the index was made of.
-    files: HashSet<Digest>,
-    /// Packs that this run relies on, each with one of the blobs that it relies on for.
-    relied_on: Mutex<HashMap<PackNumber, (BlobKind, Digest)>>,
+    /// The index files that were looked at.
+    files: Mutex<HashSet<Digest>>,
+    /// Packs that this run relies on.
+    relied_on: Mutex<HashSet<PackNumber>>,
     added: Vec<Mutex<HashSet<(BlobKind, Digest)>>>,
 }
 
 impl Known {
-    /// Loads the index of `repository`.
-    pub(super) async fn load(repository: &Repository) -> Result<Self> {
-        let files = repository.list_files(FileKind::Index).await?;
-        let ids = files.iter().map(|file| file.id).collect();
-        let index = load(repository, files).await?;
+    /// Loads the index of `repository`, without the packs in `distrusted`.
+    pub(super) async fn load(
+        repository: &Repository,
+        distrusted: &HashSet<Digest>,
+    ) -> Result<Self> {
+        let (index, files) = repository.load_index_without(distrusted).await?;
         let added = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Ok(Self { index, files: ids, relied_on: Mutex::default(), added })
+        Ok(Self { index, files: Mutex::new(files), relied_on: Mutex::default(), added })
     }
 
     /// Whether the blob has to be stored: it is not in the repository, and nobody else in this run was here first.
@@ -46,7 +57,7 @@ impl Known {
         // Packs that are marked for deletion are no place to rely on: `contains` leaves them out.
         let location = self.index.contains(kind, id).then(|| self.index.locate(kind, id)).flatten();
         let Some(location) = location else { return false };
-        lock(&self.relied_on).entry(location.pack).or_insert((kind, *id));
+        lock(&self.relied_on).insert(location.pack);
         true
     }
 
@@ -54,42 +65,69 @@ impl Known {
         &self.added[usize::from(id.0[0]) % SHARDS]
     }
 
-    /// Proves that every pack that this run relies on, and every index file that it wrote, is still in use: somebody
-    /// without regard for locks may have pruned meanwhile.
+    /// Proves that every pack that this run relies on or wrote is in use by what the indexes say now. One that a prune marked
+    /// meanwhile is put into use again, by an index file of this run. What index files said that were looked at before is not
+    /// looked at again, so that the second proof of a run costs one listing.
     ///
     /// # Errors
-    /// `Conflict` when something is gone.
-    pub(super) async fn prove(&self, repository: &Repository, written: &[Digest]) -> Result<()> {
-        let files = repository.list_files(FileKind::Index).await?;
-        let listed: HashSet<Digest> = files.iter().map(|file| file.id).collect();
-        if let Some(lost) = written.iter().find(|id| !listed.contains(id)) {
-            return Err(gone(format!("index file {} of this run", lost.short())));
-        }
-        if self.files.is_subset(&listed) {
-            return Ok(());
-        }
-        let now = load(repository, files).await?;
-        for (pack, (kind, id)) in lock(&self.relied_on).iter() {
-            let pack = self.index.pack_id(*pack);
-            let place = now.contains(*kind, id).then(|| now.locate(*kind, id)).flatten();
-            if place.is_none_or(|place| now.pack_id(place.pack) != pack) {
-                return Err(gone(format!("pack {}, which this run relies on,", pack.short())));
+    /// `Conflict` when something is gone: somebody without regard for locks pruned meanwhile.
+    pub(super) async fn prove(&self, repository: &Repository, written: &Written) -> Result<()> {
+        let mut needed: HashSet<Digest> = written.packs.iter().copied().collect();
+        needed.extend(lock(&self.relied_on).iter().map(|pack| self.index.pack_id(*pack)));
+        lock(&self.files).extend(&written.files);
+        for _ in 1..limits::LISTINGS_MAX {
+            match self.try_prove(repository, &needed).await {
+                // A prune is at work.
+                Err(error) if error.is_of_missing_file() => {}
+                result => return result,
             }
         }
+        self.try_prove(repository, &needed).await
+    }
+
+    async fn try_prove(&self, repository: &Repository, needed: &HashSet<Digest>) -> Result<()> {
+        let files = repository.list_files(FileKind::Index).await?;
+        let seen = lock(&self.files).clone();
+        let mut listed: HashSet<Digest> = files.iter().map(|file| file.id).collect();
+        let is_gone = !seen.is_subset(&listed);
+        // Where a file is gone it may have been the only one that named a pack.
+        let files: Vec<ListedFile> =
+            files.into_iter().filter(|file| is_gone || !seen.contains(&file.id)).collect();
+        if files.is_empty() && !is_gone {
+            return Ok(());
+        }
+        let (mut live, mut marked, mut rescued) = (HashSet::new(), HashMap::new(), HashMap::new());
+        repository
+            .load_files(FileKind::Index, files, |id, json| {
+                let file = IndexFile::parse(&json)
+                    .map_err(|error| error.at(format_args!("file index/{id}")))?;
+                let is_needed = |pack: &IndexPack| needed.contains(&pack.id);
+                live.extend(file.packs.into_iter().filter(is_needed).map(|pack| pack.id));
+                // Without its blobs it was marked before an index named it: then ours does.
+                let marks = file.packs_to_delete.into_iter().filter(is_needed);
+                let marks = marks.filter(|pack| !pack.blobs.is_empty());
+                let target = if seen.contains(&id) { &mut marked } else { &mut rescued };
+                target.extend(marks.map(|pack| (pack.id, pack)));
+                Ok(())
+            })
+            .await?;
+        for pack in needed.iter().filter(|pack| is_gone && !live.contains(*pack)) {
+            match marked.remove(pack) {
+                Some(mark) => drop(rescued.insert(*pack, mark)),
+                None if rescued.contains_key(pack) => {}
+                None => return Err(gone(format!("pack {}, which this run needs,", pack.short()))),
+            }
+        }
+        if !rescued.is_empty() {
+            tracing::info!(packs = rescued.len(), "packs that a prune marked are in use again");
+            let plain = |pack| IndexPack { time: None, size: None, ..pack };
+            let packs = rescued.into_values().map(plain).collect();
+            let json = IndexFile { packs, ..IndexFile::default() }.print();
+            listed.insert(repository.save_file(FileKind::Index, json).await?);
+        }
+        *lock(&self.files) = listed;
         Ok(())
     }
-}
-
-async fn load(repository: &Repository, files: Vec<ListedFile>) -> Result<Index> {
-    let mut builder = IndexBuilder::new();
-    repository
-        .load_files(FileKind::Index, files, |id, json| {
-            let file = IndexFile::parse(&json)
-                .map_err(|error| error.at(format_args!("file index/{id}")))?;
-            builder.add(&file)
-        })
-        .await?;
-    Ok(crate::layout::off_reactor(move || builder.finish()).await)
 }
 
 fn gone(what: String) -> Error {

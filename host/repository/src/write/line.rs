@@ -10,6 +10,7 @@ use super::dedup::Known;
 use super::entries::Entries;
 use super::entry::Complete;
 use super::failure::Failure;
+use super::fan::Mirror;
 use super::options::WriteOptions;
 use super::pack::Packer;
 use super::queue::{Job, Queue, Role};
@@ -18,6 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, Node, NodeKind};
 use crate::hash::{Engine, sha256};
 use crate::open::Repository;
+
+/// Bytes in the queue for each message that a thread hashes at once: a chunk.
+const QUEUED_BYTES: usize = 1 << 20;
 
 /// What the threads of one run share.
 pub(super) struct Line {
@@ -32,7 +36,13 @@ pub(super) struct Line {
     pub(super) trees: Packer,
     pub(super) entries: Entries,
     pub(super) counters: Counters,
+    /// Other repositories that get the same.
+    pub(super) mirrors: Vec<Mirror>,
+    /// Whether the run is worth nothing without this repository.
+    pub(super) is_required: bool,
     failure: Failure,
+    /// Why this repository gets nothing any more while the mirrors do.
+    pub(super) left_out: Failure,
     /// Wakes the uploads when the run fails, so that they do not go on to their ends.
     pub(super) failed: Notify,
     is_ending: AtomicBool,
@@ -59,7 +69,10 @@ impl Line {
             trees: Packer::new(BlobKind::Tree, options.pack_bytes),
             entries,
             counters: Counters::default(),
+            mirrors: Vec::new(),
+            is_required: true,
             failure: Failure::default(),
+            left_out: Failure::default(),
             failed: Notify::new(),
             is_ending: AtomicBool::new(false),
             repository,
@@ -68,11 +81,22 @@ impl Line {
         })
     }
 
+    /// Waits while the memory budget is used up, or while the pool has enough to do: a stream that calls it holds next to
+    /// nothing.
+    pub(super) fn wait(&self) {
+        self.queue
+            .wait_for_room(self.options.cpu_threads * self.engine.lanes().max(2) * QUEUED_BYTES);
+        self.budget.wait();
+    }
+
     /// Stops the run with `error`.
     pub(super) fn fail(&self, error: Error) {
         self.failure.keep(error);
         self.budget.close();
         self.failed.notify_one();
+        for mirror in &self.mirrors {
+            mirror.line.fail(super::failure::cancelled());
+        }
     }
 
     /// # Errors
@@ -137,11 +161,19 @@ impl Line {
     pub(super) fn add_tree(&self, json: Vec<u8>) -> Result<Digest> {
         self.check()?;
         let id = sha256(&json);
-        if self.known.claim(BlobKind::Tree, &id) {
-            self.budget.wait();
-            let length = json.len();
-            self.queue.push(Job { data: self.budget.adopt(json, length), role: Role::Tree(id) });
+        self.give(BlobKind::Tree, &id, &json)?;
+        if self.is_storing() && self.known.claim(BlobKind::Tree, &id) {
+            self.wait();
+            self.add_blob(BlobKind::Tree, id, json);
         }
         Ok(id)
+    }
+
+    /// Sends a blob on its way that was claimed. Waits while the memory budget is used up.
+    pub(super) fn add_blob(&self, kind: BlobKind, id: Digest, plain: Vec<u8>) {
+        self.budget.wait();
+        let length = plain.len();
+        let data = self.budget.adopt(plain, length);
+        self.queue.push(Job { data, role: Role::Blob(kind, id) });
     }
 }

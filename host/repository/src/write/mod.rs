@@ -10,6 +10,7 @@
 //! the rest of the line can still give some back. The first error stops the whole line: nothing that was begun after it
 //! becomes visible, because the snapshot is written last.
 
+mod blobs;
 mod budget;
 mod commit;
 mod counters;
@@ -17,6 +18,7 @@ mod dedup;
 mod entries;
 mod entry;
 mod failure;
+mod fan;
 mod line;
 mod options;
 mod pack;
@@ -31,6 +33,7 @@ mod tests;
 
 pub use commit::SnapshotDraft;
 pub use counters::WriteProgress;
+pub use fan::Destination;
 pub use options::WriteOptions;
 pub use stream::StreamWriter;
 pub use writer::{Writer, WriterCanceller};

@@ -14,8 +14,8 @@ pub struct WriteOptions {
     pub verify: bool,
     /// Bytes at which a pack is stored: 16 MiB by default, at least 1 MiB and at most 128 MiB, the range of restic.
     pub pack_bytes: usize,
-    /// Bytes of all buffers between the streams and the storage: 192 MiB by default, at least twelve packs. The tables
-    /// of zstd and of the index come on top.
+    /// Bytes of all buffers between the streams and the storage: 128 MiB by default, at least eight packs. Full only
+    /// when the storage is slower than everything before it. The tables of zstd and of the index come on top.
     pub memory_bytes: usize,
     /// Threads that hash, compress and seal: as many as the machine has, by default.
     pub cpu_threads: usize,
@@ -35,7 +35,7 @@ impl WriteOptions {
     /// The nearest options that make sense.
     pub(super) fn clamped(mut self) -> Self {
         self.pack_bytes = self.pack_bytes.clamp(Self::PACK_BYTES_MIN, Self::PACK_BYTES_MAX);
-        self.memory_bytes = self.memory_bytes.max(12 * self.pack_bytes);
+        self.memory_bytes = self.memory_bytes.max(8 * self.pack_bytes);
         self.cpu_threads = self.cpu_threads.clamp(1, Self::CPU_THREADS_MAX);
         self.uploads = self.uploads.clamp(1, Self::UPLOADS_MAX);
         self
@@ -49,7 +49,7 @@ impl Default for WriteOptions {
             chunking: Chunking::default(),
             verify: true,
             pack_bytes: 16 << 20,
-            memory_bytes: 192 << 20,
+            memory_bytes: 128 << 20,
             cpu_threads: std::thread::available_parallelism().map_or(1, usize::from),
             uploads: 4,
             vector_hashing: true,

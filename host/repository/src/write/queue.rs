@@ -5,6 +5,7 @@ use lockgate_types::Digest;
 
 use super::budget::Lease;
 use super::entry::Entry;
+use crate::format::BlobKind;
 
 /// Most jobs that one thread takes at once.
 const BATCH_JOBS_MAX: usize = 512;
@@ -26,8 +27,8 @@ pub(super) enum Role {
         /// Of the chunk in the entry.
         place: usize,
     },
-    /// The tree of a directory.
-    Tree(Digest),
+    /// A blob whose name is known: the tree of a directory, or what was read in another repository.
+    Blob(BlobKind, Digest),
 }
 
 /// From the lanes to the CPU pool.
@@ -35,6 +36,7 @@ pub(super) enum Role {
 pub(super) struct Queue {
     state: Mutex<State>,
     pushed: Condvar,
+    popped: Condvar,
     done: Condvar,
 }
 
@@ -84,7 +86,15 @@ impl Queue {
             jobs.extend(state.jobs.pop_front());
         }
         state.bytes -= bytes;
+        drop(state);
+        self.popped.notify_all();
         (!jobs.is_empty()).then(|| Batch { queue: self, count: jobs.len(), jobs })
+    }
+
+    /// Waits while `bytes` or more are in the queue: more would only take memory, because the pool has work.
+    pub(super) fn wait_for_room(&self, bytes: usize) {
+        let is_full = |state: &mut State| state.bytes >= bytes && !state.is_closed;
+        drop(self.popped.wait_while(self.state(), is_full).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Waits until no job is left.
@@ -100,6 +110,7 @@ impl Queue {
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.pushed.notify_all();
+        self.popped.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,5 +128,28 @@ impl Drop for Batch<'_> {
         if state.pending == 0 {
             self.queue.done.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::write::budget::Budget;
+
+    #[test]
+    fn a_stream_waits_until_a_thread_takes_what_is_there() {
+        let (queue, budget) = (Queue::default(), Budget::new(1 << 20));
+        queue.wait_for_room(1);
+        let data = budget.adopt(vec![0; 1000], 1000);
+        queue.push(Job { data, role: Role::Blob(BlobKind::Tree, Digest([0; 32])) });
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.wait_for_room(1000));
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!waiting.is_finished(), "there was no room");
+            drop(queue.pop(1, 1));
+            waiting.join().unwrap();
+        });
     }
 }

@@ -71,8 +71,8 @@ impl StreamWriter {
         })
     }
 
-    /// The entry is complete: gives the bytes of its content. Does not wait for hashing or storing; `size` and `content`
-    /// of `node` are filled in when they are known. Trouble that comes later fails the run.
+    /// The entry is complete: gives the bytes of its content. Waits for room, but not for hashing or storing; `size` and
+    /// `content` of `node` are filled in when they are known. Trouble that comes later fails the run.
     ///
     /// # Errors
     /// The first error of the run, `Invalid` when a write failed before.
@@ -84,6 +84,7 @@ impl StreamWriter {
         }
         if let Some(buffer) = self.buffer.take().filter(|buffer| !buffer.filled().is_empty()) {
             self.push(fitting(buffer, &self.line.budget));
+            self.line.wait();
         }
         node.kind = NodeKind::File;
         node.size = self.bytes;
@@ -167,7 +168,7 @@ impl StreamWriter {
             buffer.truncate(length);
             self.push(buffer);
             // Everybody who goes on reading waits here, where the stream holds next to nothing.
-            self.line.budget.wait();
+            self.line.wait();
             match next {
                 Some(lease) => buffer = lease,
                 None => return,

@@ -250,7 +250,7 @@ async fn a_prune_without_a_lock_fails_the_run_that_relied_on_the_pack() {
 async fn many_open_streams_in_one_thread_do_not_wait_for_each_other() {
     let repository = repository().await;
     let writer = repository.writer(options()).await.unwrap();
-    // Together far more than the budget of 12 MiB.
+    // Together far more than the budget of 8 MiB.
     let mut streams: Vec<StreamWriter> = (0..40).map(|_| writer.stream()).collect();
     for round in 0..6 {
         for (number, stream) in streams.iter_mut().enumerate() {

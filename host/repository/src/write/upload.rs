@@ -5,6 +5,7 @@ use lockgate_types::Digest;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use super::dedup::Written;
 use super::line::Line;
 use super::pack::PackFile;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,14 +19,14 @@ const INDEX_BLOBS: usize = 50_000;
 const INDEX_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Stores packs, a few at a time, and writes the index of those that are durable. Ends when nobody can send packs any
-/// more; the names of the index files.
-pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>) -> Vec<Digest> {
+/// more; the names of what was stored.
+pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>) -> Written {
     let mut uploads = Uploads {
         running: JoinSet::new(),
         pending: Vec::new(),
         pending_blobs: 0,
         pending_since: Instant::now(),
-        index_files: Vec::new(),
+        written: Written::default(),
         line,
     };
     let mut is_open = true;
@@ -39,7 +40,7 @@ pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>)
             Some(done) = uploads.running.join_next() => uploads.end(done),
             () = uploads.line.failed.notified() => {}
         }
-        if uploads.line.has_failed() {
+        if uploads.line.has_failed() || !uploads.line.is_storing() {
             // Nobody will refer to what is on its way.
             uploads.running.shutdown().await;
             break;
@@ -47,7 +48,7 @@ pub(super) async fn run(line: Arc<Line>, mut packs: UnboundedReceiver<PackFile>)
         let is_last = !is_open && uploads.running.is_empty();
         uploads.write_index_when_due(is_last);
     }
-    uploads.index_files
+    uploads.written
 }
 
 struct Uploads {
@@ -56,7 +57,7 @@ struct Uploads {
     pending: Vec<IndexPack>,
     pending_blobs: usize,
     pending_since: Instant,
-    index_files: Vec<Digest>,
+    written: Written,
 }
 
 /// What has become durable.
@@ -67,7 +68,7 @@ enum Done {
 
 impl Uploads {
     fn begin(&mut self, pack: PackFile) {
-        if self.line.has_failed() {
+        if self.line.has_failed() || !self.line.is_storing() {
             return;
         }
         let line = Arc::clone(&self.line);
@@ -84,12 +85,13 @@ impl Uploads {
             Err(Error::new(ErrorKind::Io, format!("an upload broke off: {error}")))
         });
         match done {
-            Err(error) => self.line.fail(error),
-            Ok(Done::Index(id)) => self.index_files.push(id),
+            Err(error) => self.line.lose(error),
+            Ok(Done::Index(id)) => self.written.files.push(id),
             Ok(Done::Pack(pack)) => {
                 if self.pending.is_empty() {
                     self.pending_since = Instant::now();
                 }
+                self.written.packs.push(pack.id);
                 self.pending_blobs += pack.blobs.len();
                 self.pending.push(pack);
             }

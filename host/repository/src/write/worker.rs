@@ -64,9 +64,10 @@ impl Worker {
         let ids = self.names(&batch.jobs);
         for (job, id) in batch.jobs.drain(..).zip(ids) {
             match &job.role {
-                Role::Tree(_) => self.store(BlobKind::Tree, id, job.data.filled())?,
+                Role::Blob(kind, _) => self.store(*kind, id, job.data.filled())?,
                 Role::Chunk { entry, place } => {
-                    if self.line.known.claim(BlobKind::Data, &id) {
+                    self.line.give(BlobKind::Data, &id, job.data.filled())?;
+                    if self.line.is_storing() && self.line.known.claim(BlobKind::Data, &id) {
                         self.store(BlobKind::Data, id, job.data.filled())?;
                     }
                     if let Some(complete) = entry.resolve(*place, id) {
@@ -78,14 +79,14 @@ impl Worker {
         Ok(())
     }
 
-    /// The names of all jobs; trees have theirs.
+    /// The names of all jobs; some have theirs.
     fn names(&self, jobs: &[Job]) -> Vec<Digest> {
         let is_chunk = |job: &&Job| matches!(job.role, Role::Chunk { .. });
         let chunks: Vec<&[u8]> =
             jobs.iter().filter(is_chunk).map(|job| job.data.filled()).collect();
         let mut names = self.line.engine.digests(&chunks).into_iter();
         let name = |job: &Job| match job.role {
-            Role::Tree(id) => id,
+            Role::Blob(_, id) => id,
             Role::Chunk { .. } => names.next().expect("every chunk was hashed"),
         };
         jobs.iter().map(name).collect()
@@ -155,7 +156,11 @@ impl Worker {
 /// When it cannot be closed, or the uploads have ended: then the run has failed.
 pub(super) fn send(line: &Line, packs: &UnboundedSender<PackFile>, pack: OpenPack) -> Result<()> {
     let file = pack.close(line.repository.key(), &line.budget)?;
-    packs.send(file).map_err(|_| super::failure::cancelled())
+    match packs.send(file) {
+        // Nobody refers to it.
+        Err(_) if !line.is_storing() => Ok(()),
+        sent => sent.map_err(|_| super::failure::cancelled()),
+    }
 }
 
 /// Throws dice that nobody outside can foresee (xorshift64, from a random start).

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -5,9 +6,10 @@ use lockgate_types::{Digest, EntryPath};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::counters::WriteProgress;
-use super::dedup::Known;
+use super::dedup::{Known, Written};
 use super::entries::Entries;
 use super::failure::cancelled;
+use super::fan::Mirror;
 use super::line::Line;
 use super::options::WriteOptions;
 use super::pack::PackFile;
@@ -29,9 +31,10 @@ pub struct Writer {
     pub(super) line: Arc<Line>,
     pub(super) started: Time,
     pub(super) lock: Option<LockGuard>,
+    pub(super) mirrors: Vec<Writer>,
     workers: Vec<JoinHandle<()>>,
     pub(super) packs: Option<UnboundedSender<PackFile>>,
-    uploads: Option<tokio::task::JoinHandle<Vec<Digest>>>,
+    uploads: Option<tokio::task::JoinHandle<Written>>,
 }
 
 /// Stops a run from elsewhere, as long as its snapshot is not written.
@@ -51,8 +54,18 @@ impl Repository {
     /// # Errors
     /// `Locked` when somebody works on the repository alone, `Storage`, `Corrupt`, `Io`.
     pub async fn writer(&self, options: WriteOptions) -> Result<Writer> {
+        self.writer_with(options, Vec::new(), true).await
+    }
+
+    /// The same with other repositories that get the same.
+    pub(super) async fn writer_with(
+        &self,
+        options: WriteOptions,
+        mirrors: Vec<Mirror>,
+        is_required: bool,
+    ) -> Result<Writer> {
         let lock = self.lock_shared().await?;
-        match self.writer_under(options).await {
+        match self.begin(options, &HashSet::new(), mirrors, is_required).await {
             Ok(mut writer) => {
                 writer.lock = Some(lock);
                 Ok(writer)
@@ -65,19 +78,37 @@ impl Repository {
         }
     }
 
-    async fn writer_under(&self, options: WriteOptions) -> Result<Writer> {
+    /// The same under a lock of the caller's. What the packs in `distrusted` hold counts as not there.
+    pub(crate) async fn writer_under(
+        &self,
+        options: WriteOptions,
+        distrusted: &HashSet<Digest>,
+    ) -> Result<Writer> {
+        self.begin(options, distrusted, Vec::new(), true).await
+    }
+
+    async fn begin(
+        &self,
+        options: WriteOptions,
+        distrusted: &HashSet<Digest>,
+        mirrors: Vec<Mirror>,
+        is_required: bool,
+    ) -> Result<Writer> {
         let started = Time::now();
-        let known = Known::load(self).await?;
+        let known = Known::load(self, distrusted).await?;
         let entries = Entries::new(started);
         let mut options = options.clamped();
         if self.config().version < 2 {
             options.compression = Compression::Off;
         }
-        let line = Arc::new(Line::new(self.clone(), options, known, entries)?);
+        let mut line = Line::new(self.clone(), options, known, entries)?;
+        (line.mirrors, line.is_required) = (mirrors, is_required);
+        let line = Arc::new(line);
         let (packs, received) = unbounded_channel();
         let mut writer = Writer {
             uploads: Some(tokio::spawn(upload::run(Arc::clone(&line), received))),
             packs: Some(packs.clone()),
+            mirrors: Vec::new(),
             workers: Vec::new(),
             lock: None,
             started,
@@ -112,11 +143,11 @@ impl Writer {
         self.line.add_known(path, node)
     }
 
-    /// Whether all these chunks are in the repository or were taken in by this run, so that an entry with this content
-    /// can be added without reading it.
+    /// Whether all these chunks are in the repository, and in all others that get the same, or were taken in by this
+    /// run, so that an entry with this content can be added without reading it.
     #[must_use]
     pub fn contains(&self, content: &[Digest]) -> bool {
-        content.iter().all(|id| self.line.known.contains(BlobKind::Data, id))
+        content.iter().all(|id| self.line.is_everywhere(BlobKind::Data, id))
     }
 
     /// Stops the run from another thread, also while it waits.
@@ -134,23 +165,30 @@ impl Writer {
     /// Stops the run. What was stored stays as garbage, or serves the next run, but no snapshot refers to it.
     pub async fn abort(mut self) {
         self.line.fail(cancelled());
-        self.wind_down().await;
+        self.wind_down_all().await;
     }
 
-    /// Lets the threads and the uploads come to their end; the index files that were written.
-    pub(super) async fn wind_down(&mut self) -> Vec<Digest> {
+    /// Lets this run and those of the mirrors come to their end.
+    pub(super) async fn wind_down_all(&mut self) {
+        self.wind_down().await;
+        for mut mirror in std::mem::take(&mut self.mirrors) {
+            mirror.wind_down().await;
+        }
+    }
+
+    /// Lets the threads and the uploads come to their end.
+    pub(super) async fn wind_down(&mut self) {
         self.line.end();
-        let written = self.finish_uploads().await;
+        self.finish_uploads().await;
         if let Some(lock) = self.lock.take()
             && let Err(error) = lock.release().await
         {
             tracing::warn!(%error, "the lock of the run could not be removed");
         }
-        written
     }
 
-    /// Ends the threads, stores all packs and their index; the index files of this run.
-    pub(super) async fn finish_uploads(&mut self) -> Vec<Digest> {
+    /// Ends the threads, stores all packs and their index; what this run stored.
+    pub(super) async fn finish_uploads(&mut self) -> Written {
         self.line.queue.close();
         let workers = std::mem::take(&mut self.workers);
         off_reactor(move || {
@@ -161,13 +199,13 @@ impl Writer {
         })
         .await;
         self.packs = None;
-        let Some(uploads) = self.uploads.take() else { return Vec::new() };
+        let Some(uploads) = self.uploads.take() else { return Written::default() };
         match uploads.await {
             Ok(written) => written,
             Err(error) => {
                 let text = format!("the uploads broke off: {error}");
                 self.line.fail(Error::new(crate::ErrorKind::Io, text));
-                Vec::new()
+                Written::default()
             }
         }
     }

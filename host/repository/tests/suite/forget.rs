@@ -198,11 +198,14 @@ async fn nothing_goes_without_a_rule_under_a_lock_or_when_it_is_the_last() {
 
     let mut options = ForgetOptions::default();
     options.policy = Policy { tags: vec![vec!["nobody".to_owned()]], ..Policy::default() };
-    let lock = repository.lock_shared().await.unwrap();
+    let lock = repository.lock_exclusive().await.unwrap();
     assert_eq!(repository.forget(&options).await.unwrap_err().kind(), ErrorKind::Locked);
     lock.release().await.unwrap();
 
+    // Whoever reads or adds is not minded.
+    let lock = repository.lock_shared().await.unwrap();
     let report = repository.forget(&options).await.unwrap();
+    lock.release().await.unwrap();
     assert_eq!(report.groups[0].kept[0].reasons, [Reason::LastOfGroup]);
     assert_eq!(repository.snapshots().await.unwrap().len(), 1);
     options.allow_empty_group = true;

@@ -56,17 +56,29 @@ impl Bench {
 
     /// Runs restic on the repository, whatever comes of it.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
-        Command::new(&self.program)
+        self.command().args(arguments).output().expect("restic starts")
+    }
+
+    /// Starts restic with an open pipe as its input.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> std::process::Child {
+        let piped = std::process::Stdio::piped;
+        self.command().args(arguments).stdin(piped()).spawn().expect("restic starts")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
             .env_clear()
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path())
             .env("RESTIC_REPOSITORY", self.repository_path())
             .env("RESTIC_PASSWORD", PASSWORD)
             .env("RESTIC_CACHE_DIR", self.folder.path().join("cache"))
-            .args(["--no-cache", "--quiet"])
-            .args(arguments)
-            .output()
-            .expect("restic starts")
+            .args(["--no-cache", "--quiet"]);
+        command
     }
 
     /// Runs restic, which must succeed, and gives what it wrote.
@@ -198,6 +210,16 @@ pub async fn write_with(
     files: &[(&str, Vec<u8>)],
     options: WriteOptions,
 ) -> lockgate_repository::Result<Snapshot> {
+    write_as(repository, files, options, SnapshotDraft::default()).await
+}
+
+/// The same, with what the snapshot tells of itself.
+pub async fn write_as(
+    repository: &Repository,
+    files: &[(&str, Vec<u8>)],
+    options: WriteOptions,
+    draft: SnapshotDraft,
+) -> lockgate_repository::Result<Snapshot> {
     let writer = repository.writer(options).await?;
     let added = std::thread::scope(|scope| {
         let add = |path: &str, bytes: &[u8]| {
@@ -210,7 +232,7 @@ pub async fn write_with(
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     match added.into_iter().find_map(Result::err) {
-        None => writer.commit(SnapshotDraft::default()).await,
+        None => writer.commit(draft).await,
         Some(error) => {
             writer.abort().await;
             Err(error)

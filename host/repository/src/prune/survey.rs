@@ -1,0 +1,215 @@
+//! What there is: packs, who marks them and since when, and how much of each is needed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lockgate_types::{Digest, Timestamp};
+
+use super::needs::{Needs, NeedsBuilder};
+use super::progress::Observed;
+use super::walk::{TreePlaces, walk};
+use crate::check::expected_size;
+use crate::error::{Error, Result};
+use crate::format::{BlobKind, IndexFile, IndexPack, Snapshot};
+use crate::layout::{DATA_FOLDER, FileKind, ListedFile, pack_name};
+use crate::open::Repository;
+
+/// Everything a plan is made of; about 90 bytes a pack beside the [`Needs`].
+pub(super) struct Survey {
+    pub(super) snapshots: HashSet<Digest>,
+    /// Index files.
+    pub(super) files: Vec<ListedFile>,
+    pub(super) needs: Arc<Needs>,
+    /// Packs that index files name.
+    pub(super) packs: HashMap<Digest, PackState>,
+    /// Packs that no index names.
+    pub(super) unnamed: Vec<UnnamedPack>,
+}
+
+/// A pack that is there and that no index names: of a run that broke off, or of one that goes on.
+pub(super) struct UnnamedPack {
+    pub(super) id: Digest,
+    pub(super) size: u64,
+    pub(super) modified: Option<Timestamp>,
+}
+
+/// What indexes and the listing say of a pack.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PackState {
+    /// An index has it in use.
+    pub(super) is_live: bool,
+    /// An index marks it.
+    pub(super) is_marked: bool,
+    /// It is in the listing.
+    pub(super) is_there: bool,
+    /// It holds trees.
+    pub(super) has_trees: bool,
+    /// When the newest index file was stored that has it in use, or that marks it. Unknown where a storage tells no times.
+    pub(super) live_since: Option<Timestamp>,
+    pub(super) marked_since: Option<Timestamp>,
+    /// Of all its blobs as they are sealed, and of those that are needed and that no better pack holds.
+    pub(super) bytes: u32,
+    pub(super) bytes_used: u32,
+    /// The whole file.
+    pub(super) size: u32,
+    is_counted: bool,
+}
+
+impl Survey {
+    /// Looks at snapshots first, then at indexes, then at packs: writers work the other way round.
+    pub(super) async fn take(
+        repository: &Repository,
+        snapshots: &[Snapshot],
+        observed: &Observed,
+    ) -> Result<Self> {
+        let files = repository.list_files(FileKind::Index).await?;
+        let step = observed.step("reading index", false);
+        step.set_total(2 * files.len() as u64);
+        let (mut packs, mut trees) = (HashMap::new(), TreePlaces::default());
+        let mut needs = NeedsBuilder::new()?;
+        let times: HashMap<Digest, Option<Timestamp>> =
+            files.iter().map(|file| (file.id, file.modified)).collect();
+        read(repository, files.clone(), |id, index| {
+            step.advance(1);
+            let time = times.get(&id).copied().flatten();
+            for (pack, is_mark) in both(&index) {
+                note(packs.entry(pack.id).or_default(), pack, is_mark, time)?;
+                trees.add(pack);
+                pack.blobs.iter().for_each(|blob| needs.add(blob.kind, &blob.id));
+            }
+            Ok(())
+        })
+        .await?;
+        let needs = Arc::new(crate::layout::off_reactor(move || needs.finish()).await);
+        let source = trees.finish(repository).await;
+        let walking = observed.step("finding what snapshots need", false);
+        let roots = snapshots.iter().map(|snapshot| snapshot.tree);
+        walk(&source, &needs, roots, |trees| walking.advance(trees)).await?;
+        drop(source);
+        let snapshots = snapshots.iter().map(|snapshot| snapshot.id).collect();
+        let mut survey = Self { snapshots, files, needs, packs, unnamed: Vec::new() };
+        survey.count(repository, || step.advance(1)).await?;
+        survey.list(repository).await?;
+        Ok(survey)
+    }
+
+    /// Finds out for each pack how much of it is needed. Of several places of a blob the one in a pack that is in use counts,
+    /// then that in a pack that is about to be marked, then that in a marked one.
+    async fn count(&mut self, repository: &Repository, mut done: impl FnMut()) -> Result<()> {
+        let (needs, packs) = (&self.needs, &mut self.packs);
+        let mut later: [Vec<IndexPack>; 2] = Default::default();
+        read(repository, self.files.clone(), |_, index| {
+            done();
+            for (pack, _) in both(&index) {
+                match packs.get_mut(&pack.id) {
+                    Some(state) if state.is_marked => {
+                        later[usize::from(!state.is_live)].push(pack.clone());
+                    }
+                    Some(state) => state.count(pack, needs),
+                    None => {}
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        for pack in later.iter().flatten() {
+            if let Some(state) = packs.get_mut(&pack.id) {
+                state.count(pack, needs);
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&mut self, repository: &Repository) -> Result<()> {
+        for object in repository.storage().list(DATA_FOLDER).await? {
+            let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
+            let Some(id) = id.filter(|id| pack_name(id) == object.name) else { continue };
+            match self.packs.get_mut(&id) {
+                Some(state) => state.is_there = true,
+                None => {
+                    let (size, modified) = (object.size, object.modified);
+                    self.unnamed.push(UnnamedPack { id, size, modified });
+                }
+            }
+        }
+        let lost = self.packs.iter().find(|(_, state)| !state.is_there && state.bytes_used > 0);
+        match lost {
+            None => Ok(()),
+            Some((id, _)) => {
+                let text = "it holds what snapshots need, and is not there";
+                Err(Error::corrupt(format!("pack {}", id.short()), text))
+            }
+        }
+    }
+}
+
+impl PackState {
+    fn count(&mut self, pack: &IndexPack, needs: &Needs) {
+        // Of a file that is named twice the first time has claimed all.
+        if std::mem::replace(&mut self.is_counted, true) {
+            return;
+        }
+        let claimed = pack.blobs.iter().filter(|blob| needs.claim(blob.kind, &blob.id));
+        self.bytes_used = claimed.fold(0, |sum, blob| sum.saturating_add(blob.length));
+    }
+
+    pub(super) fn bytes_unused(&self) -> u32 {
+        self.bytes.saturating_sub(self.bytes_used)
+    }
+}
+
+fn note(
+    state: &mut PackState,
+    pack: &IndexPack,
+    is_mark: bool,
+    time: Option<Timestamp>,
+) -> Result<()> {
+    let newest = |known: &mut Option<Timestamp>, is_first: bool| {
+        // One that is not known hides all others: nobody can say that it is not the newest.
+        *known = if is_first { time } else { known.zip(time).map(|(one, other)| one.max(other)) };
+    };
+    if is_mark {
+        newest(&mut state.marked_since, !state.is_marked);
+        state.is_marked = true;
+    } else {
+        newest(&mut state.live_since, !state.is_live);
+        state.is_live = true;
+    }
+    if state.bytes == 0 {
+        let bytes: u64 = pack.blobs.iter().map(|blob| u64::from(blob.length)).sum();
+        let size = match pack.blobs.is_empty() {
+            true => u64::from(pack.size.unwrap_or(0)),
+            false => expected_size(&pack.blobs),
+        };
+        let whole = |bytes: u64| {
+            u32::try_from(bytes).map_err(|_| {
+                let what = format!("index of pack {}", pack.id.short());
+                Error::corrupt(what, "it would have more than 4 GiB")
+            })
+        };
+        (state.bytes, state.size) = (whole(bytes)?, whole(size)?);
+        state.has_trees = pack.blobs.iter().any(|blob| blob.kind == BlobKind::Tree);
+    }
+    Ok(())
+}
+
+/// All packs of an index file, and whether it marks them.
+pub(super) fn both(index: &IndexFile) -> impl Iterator<Item = (&IndexPack, bool)> {
+    let live = index.packs.iter().map(|pack| (pack, false));
+    live.chain(index.packs_to_delete.iter().map(|pack| (pack, true)))
+}
+
+/// Reads index files one after the other, in any order.
+pub(super) async fn read(
+    repository: &Repository,
+    files: Vec<ListedFile>,
+    mut take: impl FnMut(Digest, IndexFile) -> Result<()>,
+) -> Result<()> {
+    repository
+        .load_files(FileKind::Index, files, |id, json| {
+            let index = IndexFile::parse(&json)
+                .map_err(|error| error.at(format_args!("file index/{id}")))?;
+            take(id, index)
+        })
+        .await
+}
