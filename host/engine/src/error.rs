@@ -15,6 +15,8 @@ pub enum ErrorKind {
     NoRepository,
     /// The repository is locked by another process.
     Locked,
+    /// There is no room for more at the moment.
+    Busy,
     /// The repository's password is wrong.
     WrongPassword,
     /// Storage or a server cannot be reached.

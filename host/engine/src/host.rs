@@ -72,6 +72,12 @@ impl Host {
         })
     }
 
+    /// Who hears of progress and logs.
+    #[must_use]
+    pub fn observer(&self) -> Arc<dyn Observe> {
+        Arc::clone(&self.observer)
+    }
+
     /// The plugins that are installed here.
     #[must_use]
     pub fn plugins(&self) -> &Plugins {

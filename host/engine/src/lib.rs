@@ -30,9 +30,12 @@ mod visit;
 pub use cancel::Cancel;
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, HostOptions};
+pub use lockgate_repository::Destination;
 pub use lockgate_sandbox::{Level, WorkerCommand, jail, worker_main};
+pub use lockgate_storage::install_tls_provider;
 pub use lockgate_trust::{
-    Changes, Granted, KeyId, Locked, Policy, PublicKey, Refusal, Root, Rule, Signature, Signer,
+    Access, Changes, Granted, KeyId, Locked, Policy, PublicKey, Refusal, Root, Rule, Signature,
+    Signer,
 };
 pub use manifest::{
     IsolationRecord, MANIFEST_PATH, Manifest, PartRecord, PluginRecord, SetRecord, read_manifests,

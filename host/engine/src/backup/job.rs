@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use lockgate_repository::{Repository, Snapshot, WriteOptions};
+use lockgate_repository::{Destination, Repository, Snapshot, WriteOptions};
 use lockgate_trust::Granted;
 use lockgate_types::{Digest, Finding, Name};
 
 use crate::configuration::Source;
-use crate::{Manifest, SetRecord};
+use crate::{Manifest, Result, SetRecord};
 
 /// What one backup is of, and where it goes.
 pub struct BackupJob<'a> {
@@ -17,6 +17,10 @@ pub struct BackupJob<'a> {
     pub repository: &'a Repository,
     /// How it is written.
     pub write: WriteOptions,
+    /// Whether the backup fails when this repository does, although others get it.
+    pub is_required: bool,
+    /// Other repositories that get the same; what is read is read once.
+    pub mirrors: Vec<Destination>,
     /// Written into the snapshot.
     pub hostname: String,
     /// Written into the snapshot.
@@ -41,8 +45,10 @@ pub struct SetJob<'a> {
 /// What a backup did.
 #[derive(Debug)]
 pub struct BackupReport {
-    /// The snapshot that now exists.
+    /// The snapshot that now exists: that of the first repository that has one.
     pub snapshot: Snapshot,
+    /// What became of it in each repository, in the order of the job.
+    pub stored: Vec<Result<Snapshot>>,
     /// What became of each source, in the order of the job.
     pub sources: Vec<SourceReport>,
     /// What the repository counted.

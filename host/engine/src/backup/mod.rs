@@ -4,6 +4,7 @@
 //! the next begins.
 
 mod barrier;
+mod destinations;
 mod job;
 mod member;
 mod parent;
@@ -15,7 +16,7 @@ mod sink;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lockgate_repository::{Snapshot, Writer};
+use lockgate_repository::Writer;
 use lockgate_types::Outcome;
 
 use crate::progress::{Event, Progress, with_ticker};
@@ -47,7 +48,8 @@ fn recorded(host: &Host, job: &BackupJob<'_>, runs: &[Arc<audit::Run>]) -> Resul
     let started = Instant::now();
     let members = member::launch(host, job, runs)?;
     let listening: Vec<_> = members.iter().map(|member| member.listen(host)).collect();
-    let writer = Arc::new(host.runtime.block_on(job.repository.writer(job.write.clone()))?);
+    let (writer, absent) = host.runtime.block_on(Writer::fan_out(destinations::of(job)))?;
+    let writer = Arc::new(writer);
     // A slow storage may have much to take in after the plugins have given everything.
     let canceller = writer.canceller();
     let storing = host.cancel.listen(move || canceller.cancel());
@@ -56,7 +58,7 @@ fn recorded(host: &Host, job: &BackupJob<'_>, runs: &[Arc<audit::Run>]) -> Resul
     let exported = with_ticker(&host.observer, &run.progress, || export_all(&run, &members));
     drop(run);
 
-    let parent = record::parent(&members);
+    let parent = destinations::parent(record::parent(&members), &absent);
     let finished = match exported {
         Ok(exported) => finish(host, job, writer, exported, parent),
         Err(error) => Err(abort(host, writer, error)),
@@ -67,11 +69,17 @@ fn recorded(host: &Host, job: &BackupJob<'_>, runs: &[Arc<audit::Run>]) -> Resul
         ErrorKind::Interrupted => interrupted(),
         _ => error,
     });
-    let (snapshot, written, mut sources) = finished?;
+    let (stored, bytes_read, mut sources) = finished?;
     for (source, unused) in sources.iter_mut().zip(unused) {
         source.unused = unused;
     }
-    Ok(BackupReport { snapshot, sources, written, parent, duration: started.elapsed() })
+    let stored = destinations::in_order(stored, absent);
+    let snapshot = stored.iter().find_map(|one| one.as_ref().ok()).cloned().ok_or_else(|| {
+        Error::new(ErrorKind::Failed, "no repository has the backup, and none has said why")
+    })?;
+    let written = Written::new(bytes_read, &snapshot);
+    let duration = started.elapsed();
+    Ok(BackupReport { snapshot, stored, sources, written, parent, duration })
 }
 
 /// What the export left behind: the coordinators still hold their sessions, the writer still holds its data.
@@ -151,7 +159,7 @@ fn finish(
     writer: Arc<Writer>,
     exported: Exported,
     parent: Option<lockgate_types::Digest>,
-) -> Result<(Snapshot, Written, Vec<SourceReport>)> {
+) -> Result<(destinations::Stored, u64, Vec<SourceReport>)> {
     let Exported { mut begun, manifests } = exported;
     if host.cancel.is_cancelled() {
         end_all(&mut begun, &Outcome::Cancelled);
@@ -165,8 +173,9 @@ fn finish(
         ));
     };
     let bytes_read = writer.progress().bytes_read;
-    let snapshot = match host.runtime.block_on(writer.commit(record::draft(job, parent))) {
-        Ok(snapshot) => snapshot,
+    let draft = record::draft(job, parent);
+    let stored = match host.runtime.block_on(writer.commit_everywhere(draft)) {
+        Ok(stored) => stored,
         Err(error) => {
             let error = Error::from(error);
             end_all(&mut begun, &outcome(&error));
@@ -180,8 +189,7 @@ fn finish(
         SourceReport { manifest, findings, unused: Vec::new() }
     };
     let sources = begun.into_iter().zip(manifests).map(completed).collect();
-    let written = Written::new(bytes_read, &snapshot);
-    Ok((snapshot, written, sources))
+    Ok((stored, bytes_read, sources))
 }
 
 /// Leaves nothing behind that counts as a backup, and gives back the reason.

@@ -2,8 +2,15 @@
 //!
 //! The file names where secrets are found and never holds one.
 
+mod cron;
+#[cfg(test)]
+mod example_tests;
+mod maintenance;
+mod notifications;
 mod parse;
+mod schedules;
 mod secret;
+mod service;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,8 +21,13 @@ use lockgate_trust::{CredentialGrant, EndpointGrant, FolderGrant, Grants, Policy
 use lockgate_types::Name;
 use serde::Deserialize;
 
+pub use cron::{Cron, CronError, Zone, ZoneError};
+pub use maintenance::MaintenanceCommands;
+pub use notifications::{MailEncryption, Notification, Occasion, Ping, Smtp, Webhook};
 pub use parse::{Mistake, parse};
+pub use schedules::{Missed, Prune, Schedule};
 pub use secret::{Secret, SecretError};
+pub use service::{Role, Service, Tls, Token, User};
 
 /// The configuration file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,6 +47,12 @@ pub struct Configuration {
     pub sources: BTreeMap<Name, Source>,
     /// Sources that are backed up as of one moment, by name.
     pub sets: BTreeMap<Name, Set>,
+    /// When backups are made without being asked for, by name.
+    pub schedules: BTreeMap<Name, Schedule>,
+    /// The HTTP service.
+    pub service: Service,
+    /// Who is told of what, by name.
+    pub notifications: BTreeMap<Name, Notification>,
 }
 
 /// Which plugins may run: where the lock file is, and whose signatures are demanded.
@@ -79,6 +97,27 @@ pub struct Repository {
     /// How new data is written.
     #[serde(default)]
     pub write: Write,
+    /// What a backup does that goes to several repositories, when this one fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// How long, in seconds and in all, the other repositories of a backup wait for this one.
+    #[serde(default = "patience_seconds_default")]
+    pub patience_seconds: u32,
+    /// What schedules keep here, instead of what they say themselves.
+    pub keep: Option<lockgate_repository::Policy>,
+    /// When space is given back here, instead of what schedules say.
+    pub prune: Option<Prune>,
+}
+
+/// What a backup does that goes to several repositories, when one fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Goes on with the others; what this one missed is copied to it later.
+    #[default]
+    CatchUp,
+    /// Fails.
+    Fail,
 }
 
 /// How new data is written.
@@ -106,7 +145,7 @@ impl Default for Write {
             chunking: "keyed".to_owned(),
             verify: true,
             pack_mib: 16,
-            memory_mib: 192,
+            memory_mib: 128,
             uploads: 4,
         }
     }
@@ -118,11 +157,14 @@ impl Default for Write {
 pub struct Source {
     /// Name of a component in the plugins' folder, or the path of one.
     pub plugin: String,
-    /// The repository; may be left out when there is only one.
-    pub repository: Option<Name>,
+    /// The repository, or several: what is read goes to all of them. May be left out when there is only one.
+    #[serde(default, deserialize_with = "schedules::one_or_more")]
+    pub repository: Vec<Name>,
     /// Parts that are exported or imported at once.
     #[serde(default = "parallel_default")]
     pub parallel: u32,
+    /// It is overdue when no backup that can be restored is younger than this many hours; never without it.
+    pub fresh_hours: Option<u32>,
     /// Servers that the plugin may reach.
     #[serde(default)]
     pub endpoints: BTreeMap<Name, EndpointGrant>,
@@ -141,6 +183,8 @@ pub struct Source {
     /// What the plugin may use up.
     #[serde(default)]
     pub limits: Limits,
+    /// What takes the application out of service, beside the plugin's own mode.
+    pub maintenance: Option<MaintenanceCommands>,
     /// The plugin's own settings.
     #[serde(default)]
     pub config: toml::Table,
@@ -155,9 +199,24 @@ pub struct Set {
     /// Longest time between the first source's point in time and the last one's, in seconds. When it passes, the backup fails.
     #[serde(default = "hold_seconds_default")]
     pub hold_seconds: u32,
+    /// It is overdue when no backup of the set that can be restored is younger than this many hours; never without it.
+    pub fresh_hours: Option<u32>,
+    /// At a restore: what comes after what. The others are restored in the order of `sources`.
+    #[serde(default)]
+    pub after: BTreeMap<Name, Vec<Name>>,
+    /// What takes the application of these sources out of service, before the sources themselves.
+    pub maintenance: Option<MaintenanceCommands>,
 }
 
 impl Repository {
+    /// Whether the settings say where the password is.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password_file.is_some()
+            || self.password_variable.is_some()
+            || self.password_command.is_some()
+    }
+
     /// A repository of which only the location is known.
     #[must_use]
     pub fn at(url: String) -> Self {
@@ -170,8 +229,16 @@ impl Repository {
             limit_upload_kib: None,
             limit_download_kib: None,
             write: Write::default(),
+            on_failure: OnFailure::default(),
+            patience_seconds: patience_seconds_default(),
+            keep: None,
+            prune: None,
         }
     }
+}
+
+fn patience_seconds_default() -> u32 {
+    600
 }
 
 fn parallel_default() -> u32 {
@@ -189,14 +256,16 @@ impl Source {
         let grant = FolderGrant { path, access: lockgate_trust::Access::Read, locks: false };
         Self {
             plugin: "files".to_owned(),
-            repository: None,
+            repository: Vec::new(),
             parallel: parallel_default(),
+            fresh_hours: None,
             endpoints: BTreeMap::new(),
             folders: BTreeMap::from([(name, grant)]),
             credentials: BTreeMap::new(),
             clock: false,
             random: false,
             limits: Limits::default(),
+            maintenance: None,
             config: toml::Table::new(),
         }
     }

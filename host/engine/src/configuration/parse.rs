@@ -3,7 +3,9 @@ use std::fmt;
 use lockgate_types::Name;
 use serde::Deserialize;
 
-use super::{Configuration, Repository, Set, Source};
+use super::{
+    Configuration, Repository, Set, Source, maintenance, notifications, schedules, service,
+};
 
 /// Something wrong in the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,23 @@ fn review(text: &str, configuration: &Configuration) -> Vec<Mistake> {
         let found = review_set(configuration, name, set);
         mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
     }
+    for (name, schedule) in &configuration.schedules {
+        let table = format!("schedules.{name}");
+        let found = schedules::review(configuration, schedule);
+        mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
+    }
+    let found = service::review(&configuration.service);
+    mistakes.extend(found.into_iter().map(|message| at(text, "service", message)));
+    for (name, user) in &configuration.service.users {
+        let table = format!("service.users.{name}");
+        let found = service::review_user(user);
+        mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
+    }
+    for (name, notification) in &configuration.notifications {
+        let table = format!("notifications.{name}");
+        let found = notifications::review(configuration, notification);
+        mistakes.extend(found.into_iter().map(|message| at(text, &table, message)));
+    }
     mistakes
 }
 
@@ -124,6 +143,9 @@ fn review_repository(repository: &Repository) -> Vec<String> {
             ));
         }
     }
+    if repository.keep.as_ref().is_some_and(lockgate_repository::Policy::is_empty) {
+        found.push("keep: give at least one rule, such as last = 7".to_owned());
+    }
     if !(1..=64).contains(&repository.write.uploads) {
         found.push("write.uploads: give 1 to 64".to_owned());
     }
@@ -131,15 +153,17 @@ fn review_repository(repository: &Repository) -> Vec<String> {
 }
 
 fn review_source(configuration: &Configuration, source: &Source) -> Vec<String> {
-    let mut found = Vec::new();
-    match &source.repository {
-        Some(name) if !configuration.repositories.contains_key(name) => {
+    let mut found = maintenance::review(source.maintenance.as_ref());
+    for (index, name) in source.repository.iter().enumerate() {
+        if !configuration.repositories.contains_key(name) {
             found.push(format!("repository: there is no [repositories.{name}]"));
         }
-        None if configuration.repositories.len() > 1 => {
-            found.push("repository: say which one, there are several".to_owned());
+        if source.repository[..index].contains(name) {
+            found.push(format!("repository: {name} twice"));
         }
-        _ => {}
+    }
+    if source.repository.is_empty() && configuration.repositories.len() > 1 {
+        found.push("repository: say which one, there are several".to_owned());
     }
     if !(1..=64).contains(&source.parallel) {
         found.push(format!("parallel: {} is not between 1 and 64", source.parallel));
@@ -168,7 +192,7 @@ fn review_source(configuration: &Configuration, source: &Source) -> Vec<String> 
 }
 
 fn review_set(configuration: &Configuration, name: &Name, set: &Set) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = maintenance::review(set.maintenance.as_ref());
     if configuration.sources.contains_key(name) {
         found.push("a source has this name too".to_owned());
     }
@@ -188,8 +212,15 @@ fn review_set(configuration: &Configuration, name: &Name, set: &Set) -> Vec<Stri
             None => found.push(format!("sources: there is no [sources.{source}]")),
         }
     }
+    for name in set.after.iter().flat_map(|(name, needed)| std::iter::once(name).chain(needed)) {
+        if !set.sources.contains(name) {
+            found.push(format!("after: {name} is not one of the sources"));
+        }
+    }
     if repositories.windows(2).any(|pair| pair[0] != pair[1]) {
-        found.push("sources: they must have the same repository".to_owned());
+        found.push(
+            "sources: they must have the same repository, or the same list of them".to_owned(),
+        );
     }
     found
 }
