@@ -1,12 +1,14 @@
+//! How far a run or a check is.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use lockgate_engine::{Event, Level, Observe, Totals};
 use lockgate_repository::{CheckProgress, CheckStage};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::screen::{Screen, style};
 use crate::{output, words};
 
 /// How often a status line is printed for programs.
@@ -14,50 +16,29 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// Shows a run: a bar for people, lines for programs, warnings for both.
 pub struct Bars {
-    mode: Mode,
+    screen: Screen,
     verbose: u8,
     parts: AtomicU64,
     started: Instant,
     status_at: AtomicU64,
 }
 
-enum Mode {
-    Bar(ProgressBar),
-    Json,
-    Silent,
-}
-
 impl Bars {
     pub fn new(context: &Context) -> Self {
-        let mode = if context.json {
-            Mode::Json
-        } else if context.shows_progress() {
-            Mode::Bar(bar())
-        } else {
-            Mode::Silent
-        };
         let (parts, status_at) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { mode, verbose: context.verbose, parts, started: Instant::now(), status_at }
+        let (screen, verbose) = (Screen::new(context), context.verbose);
+        Self { screen, verbose, parts, started: Instant::now(), status_at }
     }
 
     /// Takes the bar away, so that results can be printed.
     pub fn finish(&self) {
-        if let Mode::Bar(bar) = &self.mode {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn say(&self, text: &str) {
-        match &self.mode {
-            Mode::Bar(bar) => bar.println(lockgate_types::shown(text, usize::MAX)),
-            Mode::Json | Mode::Silent => output::note(text),
-        }
+        self.screen.finish();
     }
 
     fn planned(&self, parts: u64, bytes: Option<u64>) {
         self.parts.store(parts, Ordering::Relaxed);
-        match &self.mode {
-            Mode::Bar(bar) => {
+        match &self.screen {
+            Screen::Bar(bar) => {
                 if let Some(bytes) = bytes.filter(|bytes| *bytes > 0) {
                     bar.set_length(bytes);
                     bar.set_style(style(
@@ -65,21 +46,21 @@ impl Bars {
                     ));
                 }
             }
-            Mode::Json => output::message("planned", json!({ "parts": parts, "bytes": bytes })),
-            Mode::Silent => {}
+            Screen::Json => output::message("planned", json!({ "parts": parts, "bytes": bytes })),
+            Screen::Silent => {}
         }
     }
 
     fn totals(&self, totals: Totals) {
         let parts = self.parts.load(Ordering::Relaxed);
-        match &self.mode {
-            Mode::Bar(bar) => {
+        match &self.screen {
+            Screen::Bar(bar) => {
                 bar.set_position(totals.bytes);
                 let items = words::count(totals.entries);
                 bar.set_message(format!("{items} items {}/{parts} parts", totals.parts));
             }
-            Mode::Json => self.status(totals, parts),
-            Mode::Silent => {}
+            Screen::Json => self.status(totals, parts),
+            Screen::Silent => {}
         }
     }
 
@@ -109,15 +90,15 @@ impl Bars {
         if !shown {
             return;
         }
-        match &self.mode {
-            Mode::Json => {
+        match &self.screen {
+            Screen::Json => {
                 let level = format!("{level:?}").to_lowercase();
                 output::message(
                     "log",
                     json!({ "level": level, "instance": instance, "message": message }),
                 );
             }
-            Mode::Bar(_) | Mode::Silent => self.say(&format!("{instance}: {message}")),
+            Screen::Bar(_) | Screen::Silent => self.screen.say(&format!("{instance}: {message}")),
         }
     }
 }
@@ -125,44 +106,36 @@ impl Bars {
 impl Observe for Bars {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Stage(stage) => match &self.mode {
-                Mode::Bar(bar) => bar.set_prefix(*stage),
-                Mode::Json => output::message("stage", json!({ "stage": stage })),
-                Mode::Silent => {}
+            Event::Stage(stage) => match &self.screen {
+                Screen::Bar(bar) => bar.set_prefix(*stage),
+                Screen::Json => output::message("stage", json!({ "stage": stage })),
+                Screen::Silent => {}
             },
             Event::Planned { parts, bytes } => self.planned(*parts, *bytes),
-            Event::PartStarted { part } if self.verbose >= 1 => self.say(&format!("{part} …")),
-            Event::PartDone { part } if self.verbose >= 1 => self.say(&format!("{part} done")),
+            Event::PartStarted { part } if self.verbose >= 1 => {
+                self.screen.say(&format!("{part} …"))
+            }
+            Event::PartDone { part } if self.verbose >= 1 => {
+                self.screen.say(&format!("{part} done"))
+            }
             Event::Log { level, instance, message, .. } => self.log(*level, instance, message),
-            Event::Finding(finding) => self.say(&words::finding(finding)),
+            Event::Finding(finding) => self.screen.say(&words::finding(finding)),
             Event::Totals(totals) => self.totals(*totals),
             _ => {}
         }
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::no_length()
-        .with_style(style("{prefix:8} {spinner} {bytes} {bytes_per_sec} {elapsed} {msg}"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
 /// Shows how far a check is.
-pub struct CheckBar(Option<ProgressBar>);
-
-/// A bar when a person is looking.
-pub fn check_bar(context: &Context) -> CheckBar {
-    CheckBar(context.shows_progress().then(bar))
-}
+pub struct CheckBar(Screen);
 
 impl CheckBar {
+    pub fn new(context: &Context) -> Self {
+        Self(Screen::new(context))
+    }
+
     pub fn show(&self, progress: CheckProgress) {
-        let Some(bar) = &self.0 else { return };
+        let Some(bar) = self.0.bar() else { return };
         let (name, template) = match progress.stage {
             CheckStage::Structure => ("check", "{prefix:8} {spinner} {elapsed}"),
             CheckStage::Trees => ("trees", "{prefix:8} {spinner} {human_pos} {elapsed}"),
@@ -181,8 +154,6 @@ impl CheckBar {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+        self.0.finish();
     }
 }

@@ -5,36 +5,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lockgate_engine::audit::AuditFile;
-use lockgate_engine::configuration::{self, Configuration, Secret, Source};
-use lockgate_engine::jail::Isolation;
-use lockgate_engine::repositories::Location;
-use lockgate_engine::{
-    Cancel, Error, ErrorKind, Host, HostOptions, Observe, Plugins, Result, Trust, WorkerCommand,
-};
-use lockgate_types::Name;
+use lockgate_engine::configuration::{self, Configuration, Secret};
+use lockgate_engine::{Cancel, Error, ErrorKind, Host, Observe, Plugins, Result, WorkerCommand};
+use lockgate_operations::Site;
 use tokio::runtime::Runtime;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, Service};
 
 /// Threads for work that blocks: files, and chunks to open. Each keeps memory of its own, so that the default of 512 would
 /// let the memory of a restore grow with the speed of the disk. Three of them at most wait for others.
 const BLOCKING_THREADS_MAX: usize = 12;
 
-/// What a command works with: the arguments that all have, the configuration, and the runtime.
+/// What a command works with: the arguments that all have, where things are, and the runtime.
 pub struct Context {
     pub json: bool,
     pub quiet: bool,
     pub verbose: u8,
-    pub configuration: Configuration,
+    pub site: Site,
     pub configuration_path: Option<PathBuf>,
     pub runtime: Runtime,
     pub cancel: Cancel,
-    repository: Option<String>,
-    password: Option<Secret>,
+    /// Where the user's compiled plugins and other things are that can be made again.
+    pub cache: PathBuf,
+    /// URL of what is remembered of backups and jobs.
+    pub state: String,
+    /// A service that is asked instead.
+    pub service: Service,
     plugins: Option<PathBuf>,
-    cache: Option<PathBuf>,
-    audit: Option<PathBuf>,
-    isolation: Option<Isolation>,
 }
 
 impl Context {
@@ -45,26 +42,44 @@ impl Context {
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("runtime: {error}")))?;
-        let context = Self {
+        let configuration =
+            if lenient { Configuration::default() } else { read_configuration(global)? };
+        let cache = global.cache.clone().unwrap_or_else(cache_folder);
+        let program = own_program()?;
+        let state = state_url(global, &configuration);
+        let isolation = global.isolation.or(configuration.isolation).unwrap_or_default();
+        let plugins = plugin_folder(global.plugins.as_ref(), &program, &configuration);
+        let site = Site {
+            repository: repository(global)?,
+            password: password(global),
+            runtime: runtime.handle().clone(),
+            plugins,
+            lock: lock_file(global, &configuration),
+            code: cache.join("code"),
+            audit: audit_file(global, &configuration),
+            worker: WorkerCommand { program, arguments: vec![crate::WORKER.into()], isolation },
+            hostname: hostname(),
+            configuration,
+        };
+        Ok(Self {
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
-            configuration: if lenient {
-                Configuration::default()
-            } else {
-                read_configuration(global)?
-            },
+            site,
             configuration_path: global.config.clone(),
             cancel: stop_on_signals(&runtime),
             runtime,
-            repository: repository(global)?,
-            password: password(global),
+            cache,
+            state,
+            service: global.service.clone(),
             plugins: global.plugins.clone(),
-            cache: global.cache.clone(),
-            audit: global.audit.clone(),
-            isolation: global.isolation,
-        };
-        Ok(context)
+        })
+    }
+
+    /// The service that is asked instead of this process.
+    pub fn server(&self) -> Option<String> {
+        let variable = || env::var("LOCKGATE_SERVER").ok().filter(|server| !server.is_empty());
+        self.service.server.clone().or_else(variable)
     }
 
     /// Whether progress bars make sense: a person is looking.
@@ -72,127 +87,76 @@ impl Context {
         !self.json && !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// The repository that the arguments name, else the one of `source`, else the only one.
-    pub fn location(&self, source: Option<&Source>) -> Result<Location> {
-        let settings = match &self.repository {
-            Some(named) => self.named_repository(named)?,
-            None => self.default_repository(source)?,
-        };
-        let mut location = Location::new(settings);
-        location.password.clone_from(&self.password);
-        Ok(location)
-    }
-
-    fn named_repository(&self, named: &str) -> Result<configuration::Repository> {
-        let configured =
-            named.parse::<Name>().ok().and_then(|name| self.configuration.repositories.get(&name));
-        match configured {
-            Some(settings) => Ok(settings.clone()),
-            None if named.contains(':') || named.starts_with('/') => {
-                Ok(configuration::Repository::at(named.to_owned()))
-            }
-            None => Err(Error::new(
-                ErrorKind::Configuration,
-                format!("there is no repository {named} in the configuration"),
-            )
-            .with_hint("name one of the configuration, or a location such as fs:/srv/backup")),
-        }
-    }
-
-    fn default_repository(&self, source: Option<&Source>) -> Result<configuration::Repository> {
-        let repositories = &self.configuration.repositories;
-        let named = source.and_then(|source| source.repository.as_ref());
-        let only = if repositories.len() == 1 { repositories.values().next() } else { None };
-        named.and_then(|name| repositories.get(name)).or(only).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "which repository?").with_hint(
-                "give --repository, or LOCKGATE_REPOSITORY, or a configuration with one repository",
-            )
-        })
-    }
-
-    /// The source of that name.
-    pub fn source(&self, name: &str) -> Result<(&Name, &Source)> {
-        let found = self.configuration.sources.iter().find(|(known, _)| known.as_str() == name);
-        found.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Configuration,
-                format!("there is no source {name} in the configuration"),
-            )
-            .with_hint("`lockgate config check` lists the sources")
-        })
-    }
-
-    /// The sources of these names; all of the configuration when there are none.
-    pub fn sources(&self, names: &[String]) -> Result<Vec<(Name, Source)>> {
-        if names.is_empty() {
-            return Ok(self.configuration.sources.clone().into_iter().collect());
-        }
-        let owned = |(name, source): (&Name, &Source)| (name.clone(), source.clone());
-        names.iter().map(|name| self.source(name).map(owned)).collect()
-    }
-
-    /// Where compiled plugins are kept.
-    pub fn cache_folder(&self) -> PathBuf {
-        self.cache.clone().unwrap_or_else(cache_folder)
-    }
-
     /// What runs plugins here.
     pub fn host(&self, observer: Arc<dyn Observe>) -> Result<Host> {
-        let program = own_program()?;
-        Host::new(HostOptions {
-            audit: self.audit_file(),
-            runtime: self.runtime.handle().clone(),
-            plugins: self.plugin_folder(&program, &self.configuration),
-            trust: Trust::open(self.lock_file(), self.configuration.trust.policy())?,
-            cache: self.cache_folder().join("code"),
-            worker: WorkerCommand {
-                program,
-                arguments: vec![crate::WORKER.into()],
-                isolation: self.isolation.or(self.configuration.isolation).unwrap_or_default(),
-            },
-            observer,
-            cancel: self.cancel.clone(),
-        })
-    }
-
-    /// The lock file: where the configuration says, else beside the configuration.
-    fn lock_file(&self) -> PathBuf {
-        let named = self.configuration.trust.lock.as_deref();
-        self.configuration_folder().join(named.unwrap_or_else(|| Path::new("plugins.lock")))
-    }
-
-    /// The audit log: where the arguments or the configuration say, else among the user's state.
-    pub fn audit_file(&self) -> AuditFile {
-        let named = match (&self.audit, &self.configuration.audit) {
-            (Some(path), _) => Some(path.clone()),
-            (None, Some(path)) => Some(self.configuration_folder().join(path)),
-            (None, None) => None,
-        };
-        let is_required = named.is_some();
-        let usual = || user_folder("XDG_STATE_HOME", ".local/state").join("lockgate/audit.jsonl");
-        AuditFile { path: named.unwrap_or_else(usual), is_required }
-    }
-
-    /// Where the configuration is, which is also where relative paths in it begin.
-    fn configuration_folder(&self) -> PathBuf {
-        let configuration = configuration_file(self.configuration_path.as_ref());
-        configuration.as_ref().and_then(|path| path.parent()).map_or_else(
-            || user_folder("XDG_CONFIG_HOME", ".config").join("lockgate"),
-            Path::to_path_buf,
-        )
+        self.site.host(observer, self.cancel.clone())
     }
 
     /// The plugins that a configuration would run.
     pub fn plugins_of(&self, configuration: &Configuration) -> Result<Plugins> {
-        Ok(Plugins::new(self.plugin_folder(&own_program()?, configuration)))
+        Ok(Plugins::new(plugin_folder(self.plugins.as_ref(), &own_program()?, configuration)))
     }
+}
 
-    fn plugin_folder(&self, program: &Path, configuration: &Configuration) -> PathBuf {
-        let beside =
-            program.parent().map(|folder| folder.join("plugins")).filter(|folder| folder.is_dir());
-        self.plugins.clone().or_else(|| configuration.plugins.clone()).or(beside).unwrap_or_else(
-            || user_folder("XDG_DATA_HOME", ".local/share").join("lockgate/plugins"),
-        )
+/// The lock file: where the configuration says, else beside the configuration.
+fn lock_file(global: &Global, configuration: &Configuration) -> PathBuf {
+    let named = configuration.trust.lock.as_deref();
+    configuration_folder(global).join(named.unwrap_or_else(|| Path::new("plugins.lock")))
+}
+
+/// The audit log: where the arguments or the configuration say, else among the user's state.
+fn audit_file(global: &Global, configuration: &Configuration) -> AuditFile {
+    let named = match (&global.audit, &configuration.audit) {
+        (Some(path), _) => Some(path.clone()),
+        (None, Some(path)) => Some(configuration_folder(global).join(path)),
+        (None, None) => None,
+    };
+    let is_required = named.is_some();
+    AuditFile { path: named.unwrap_or_else(|| state_folder().join("audit.jsonl")), is_required }
+}
+
+/// Where the configuration is, which is also where relative paths in it begin.
+fn configuration_folder(global: &Global) -> PathBuf {
+    let configuration = configuration_file(global.config.as_ref());
+    configuration.as_ref().and_then(|path| path.parent()).map_or_else(
+        || user_folder("XDG_CONFIG_HOME", ".config").join("lockgate"),
+        Path::to_path_buf,
+    )
+}
+
+/// The components: where the arguments or the configuration say, else beside the program, else among the user's data.
+fn plugin_folder(
+    named: Option<&PathBuf>,
+    program: &Path,
+    configuration: &Configuration,
+) -> PathBuf {
+    let beside =
+        program.parent().map(|folder| folder.join("plugins")).filter(|folder| folder.is_dir());
+    let usual = || user_folder("XDG_DATA_HOME", ".local/share").join("lockgate/plugins");
+    named.cloned().or_else(|| configuration.plugins.clone()).or(beside).unwrap_or_else(usual)
+}
+
+/// Where jobs and backups are remembered: where the arguments or the configuration say, else among the user's state.
+fn state_url(global: &Global, configuration: &Configuration) -> String {
+    match (&global.state, &configuration.service.state) {
+        (Some(url), _) if url.contains(':') => url.clone(),
+        (Some(path), _) => format!("sqlite:{path}"),
+        (None, Some(url)) => url.clone(),
+        (None, None) => format!("sqlite:{}", state_folder().join("state.sqlite").display()),
+    }
+}
+
+/// Where the user's lockgate keeps what it remembers.
+fn state_folder() -> PathBuf {
+    user_folder("XDG_STATE_HOME", ".local/state").join("lockgate")
+}
+
+/// This host's name, as the system has it.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
     }
 }
 

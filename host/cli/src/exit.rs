@@ -28,17 +28,21 @@ pub const FAILED: Exit = exit(1, "failed for a reason that has no code of its ow
 pub const USAGE: Exit = exit(2, "wrong argument or configuration");
 pub const PARTIAL: Exit =
     exit(3, "the snapshot was made, but some of the source could not be read");
+pub const NOT_EVERYWHERE: Exit = exit(4, "the snapshot was made, but not in all repositories");
 pub const NO_REPOSITORY: Exit = exit(10, "there is no repository at the location");
-pub const LOCKED: Exit = exit(11, "the repository is locked by another process");
+pub const LOCKED: Exit = exit(
+    11,
+    "the repository or the state is locked by another process, or there is no room for more jobs",
+);
 pub const WRONG_PASSWORD: Exit = exit(12, "wrong password for the repository");
 pub const UNREACHABLE: Exit = exit(13, "storage or a server cannot be reached");
 pub const NO_SPACE: Exit = exit(14, "no space left");
 pub const DAMAGED: Exit = exit(15, "stored data is damaged, or restored data differs");
-pub const NOT_FOUND: Exit = exit(16, "no such snapshot, part or path");
+pub const NOT_FOUND: Exit = exit(16, "no such snapshot, backup, job, part or path");
 pub const DENIED: Exit = exit(17, "the plugin asked for something that was not granted");
 pub const CREDENTIALS: Exit = exit(18, "a server refused the credentials");
 pub const UNSUPPORTED: Exit = exit(19, "a version or feature that is not handled");
-pub const CONFLICT: Exit = exit(20, "the target is not empty, or exists already");
+pub const CONFLICT: Exit = exit(20, "the target is not empty, exists already, or is in use");
 pub const PLUGIN_STOPPED: Exit = exit(21, "the plugin trapped, hung, or used up more than it may");
 pub const NOT_CONTAINED: Exit =
     exit(22, "this machine cannot contain plugins, and `--isolation=reduced` was not given");
@@ -50,11 +54,12 @@ pub const INTERRUPTED: Exit = exit(130, "stopped by the operator");
 
 /// All of them, for the documentation.
 #[cfg(test)]
-const ALL: [Exit; 21] = [
+const ALL: [Exit; 22] = [
     OK,
     FAILED,
     USAGE,
     PARTIAL,
+    NOT_EVERYWHERE,
     NO_REPOSITORY,
     LOCKED,
     WRONG_PASSWORD,
@@ -79,7 +84,7 @@ pub fn code(error: &Error) -> Exit {
     match error.kind() {
         ErrorKind::Configuration => USAGE,
         ErrorKind::NoRepository => NO_REPOSITORY,
-        ErrorKind::Locked => LOCKED,
+        ErrorKind::Locked | ErrorKind::Busy => LOCKED,
         ErrorKind::WrongPassword => WRONG_PASSWORD,
         ErrorKind::Unreachable => UNREACHABLE,
         ErrorKind::NoSpace => NO_SPACE,

@@ -4,9 +4,14 @@ mod arguments;
 mod bars;
 mod commands;
 mod context;
+mod each;
 mod exit;
+mod follow;
 mod memory;
+mod operator;
 mod output;
+mod screen;
+mod selection;
 mod words;
 
 use std::ffi::OsStr;
@@ -36,7 +41,8 @@ fn main() -> ExitCode {
     };
     output::start_logging(&arguments.global);
     let json = arguments.global.json;
-    let reads_itself = matches!(arguments.command, Command::Config(_) | Command::Completions(_));
+    let reads_itself =
+        matches!(arguments.command, Command::Config(_) | Command::Completions(_) | Command::Man(_));
     let result = Context::new(&arguments.global, reads_itself)
         .and_then(|context| commands::run(&context, arguments.command));
     match result {

@@ -32,6 +32,12 @@ pub fn message(message_type: &str, body: impl Serialize) {
     line(escaped(&Value::Object(object).to_string()));
 }
 
+/// Prints JSON for people, indented.
+pub fn indented(value: &Value) {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines().for_each(|text| line(escaped(text)));
+}
+
 /// JSON may hold characters that drive a terminal; in its strings, where alone they can be, they have an escaped form
 /// (RFC 8259, section 7).
 fn escaped(json: &str) -> String {

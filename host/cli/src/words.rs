@@ -48,6 +48,19 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A time (RFC 3339) to the second, for example `2026-11-22 05:00:00`.
+pub fn time(time: impl std::fmt::Display) -> String {
+    time.to_string().chars().take(19).collect::<String>().replace('T', " ")
+}
+
+/// As the API writes a state or a kind.
+pub fn state(state: impl serde::Serialize) -> String {
+    match serde_json::to_value(state) {
+        Ok(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
 /// "1 part", "2 parts".
 pub fn plural(number: u64, word: &str) -> String {
     format!("{} {word}{}", count(number), if number == 1 { "" } else { "s" })

@@ -81,7 +81,7 @@ fn verify(context: &Context, arguments: &Verify) -> Result<()> {
     output::line(format!(
         "{} in {}",
         words::plural(chain.entries, "line"),
-        context.audit_file().path.display()
+        context.site.audit.path.display()
     ));
     if let (Some(first), Some(last)) = (chain.first, chain.last) {
         output::line(format!("from  {first:.0}"));
@@ -101,7 +101,7 @@ fn verify(context: &Context, arguments: &Verify) -> Result<()> {
 }
 
 fn read(context: &Context, wanted: Option<Digest>, each: impl FnMut(&Entry)) -> Result<Chain> {
-    let path = context.audit_file().path;
+    let path = context.site.audit.path.clone();
     follow(&path, wanted, each).map_err(|error| match error {
         Broken::Unreadable(error) => {
             let message = format!("audit log {}: {error}", path.display());
@@ -113,7 +113,7 @@ fn read(context: &Context, wanted: Option<Digest>, each: impl FnMut(&Entry)) -> 
 }
 
 fn broken(context: &Context, cause: &str) -> Error {
-    let message = format!("audit log {}: {cause}", context.audit_file().path.display());
+    let message = format!("audit log {}: {cause}", context.site.audit.path.display());
     Error::new(ErrorKind::Damaged, message)
         .with_hint("compare it with a copy; lines before that one still follow each other")
 }

@@ -1,16 +1,21 @@
+pub mod object;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
+use lockgate_api::{CopyState, CopyStatus, Label};
 use lockgate_engine::backup::{BackupJob, BackupReport, SetJob, SourceReport, backup};
 use lockgate_engine::configuration::Source;
 use lockgate_engine::{Error, ErrorKind, Host, Result};
+use lockgate_operations::Unit;
 use lockgate_types::Name;
 use serde_json::{Value, json};
 
 use crate::bars::Bars;
 use crate::context::Context;
+use crate::each::each;
 use crate::exit::{self, Exit};
 use crate::{output, words};
 
@@ -18,6 +23,18 @@ use crate::{output, words};
 pub struct Arguments {
     /// Sources and sets of the configuration; all of them when none is given
     names: Vec<String>,
+    /// Keep it under an id with this label: 3 to 25 of A-Z, a-z, 0-9, _, . and -
+    #[arg(short, long, value_name = "LABEL")]
+    label: Option<Label>,
+    /// Take the datastores out of service while they are backed up
+    #[arg(long)]
+    maintenance: bool,
+    /// Look at the datastores first, and refuse when something critical is wrong
+    #[arg(long)]
+    check_stability: bool,
+    /// Print the id of the service's job, and do not wait for its end
+    #[arg(long)]
+    detach: bool,
     /// Back up this folder, without a source in the configuration
     #[arg(long, value_name = "PATH", conflicts_with = "names")]
     folder: Option<PathBuf>,
@@ -41,73 +58,91 @@ pub struct Arguments {
     allow_shrink: bool,
 }
 
-/// What becomes one snapshot: a source, or the sources of a set.
-struct Unit {
-    set: Option<(Name, Duration)>,
-    sources: Vec<(Name, Source)>,
-}
-
-impl Unit {
-    fn of_source(source: (Name, Source)) -> Self {
-        Self { set: None, sources: vec![source] }
+impl Arguments {
+    /// Whether the host name was given here, and not by the environment, which counts for plain snapshots only.
+    fn host_is_an_argument(&self) -> bool {
+        self.host.is_some() && std::env::var_os("LOCKGATE_HOST").is_none()
     }
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
+    if arguments.label.is_some() || context.server().is_some() {
+        return object::run(context, arguments);
+    }
+    if arguments.maintenance || arguments.check_stability || arguments.detach {
+        let message = "--maintenance, --check-stability and --detach are of backups with an id";
+        return Err(Error::new(ErrorKind::Configuration, message).with_hint("add --label LABEL"));
+    }
     let units = units(context, arguments)?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
-    let mut ended = exit::OK;
-    let mut failure = None;
-    for unit in &units {
-        match one(context, arguments, &host, unit) {
-            Ok(report) => {
-                bars.finish();
-                print(context, &report);
-                if report.is_partial() {
-                    ended = exit::PARTIAL;
-                }
-            }
-            // The others are saved all the same, unless the operator wants to stop.
-            Err(error) if units.len() > 1 && error.kind() != ErrorKind::Interrupted => {
-                bars.finish();
-                output::print_error(&error, context.json);
-                failure = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match failure {
-        Some(error) => Err(Error::new(error.kind(), "not all sources were backed up")),
-        None => Ok(ended),
-    }
+    each(context, &units, "not all sources were backed up", |unit| {
+        let saved = one(context, arguments, &host, unit);
+        bars.finish();
+        let (report, copies) = saved?;
+        print(context, &report, &copies);
+        let is_missed = note_missed(&report, &copies);
+        Ok(match (report.is_partial(), is_missed) {
+            (true, _) => exit::PARTIAL,
+            (false, true) => exit::NOT_EVERYWHERE,
+            (false, false) => exit::OK,
+        })
+    })
 }
 
-fn one(context: &Context, arguments: &Arguments, host: &Host, unit: &Unit) -> Result<BackupReport> {
+/// What became of a snapshot in each repository, where there are several.
+type Copies = BTreeMap<String, CopyStatus>;
+
+/// Says what is not everywhere, and how to bring it there. Whether there is any.
+fn note_missed(report: &BackupReport, copies: &Copies) -> bool {
+    let is_missed = |copy: &CopyStatus| copy.state == CopyState::Missed;
+    let from = copies.iter().find(|(_, copy)| !is_missed(copy)).map_or("", |(name, _)| name);
+    let id = report.snapshot.id.short();
+    for (name, copy) in copies.iter().filter(|(_, copy)| is_missed(copy)) {
+        output::note(format!(
+            "lockgate: repository {name} does not have the backup: {} (hint: `lockgate copy --from {from} --to {name} {id}`)",
+            copy.message
+        ));
+    }
+    copies.values().any(is_missed)
+}
+
+fn one(
+    context: &Context,
+    arguments: &Arguments,
+    host: &Host,
+    unit: &Unit,
+) -> Result<(BackupReport, Copies)> {
     let sources: Vec<_> = unit.sources.iter().map(|(name, source)| (name, source)).collect();
-    let location = context.location(sources.first().map(|(_, source)| *source))?;
-    let repository = context.runtime.block_on(location.open())?;
-    backup(
+    let source = sources.first().map(|(_, source)| *source);
+    let destinations = context.runtime.block_on(context.site.open_all(source))?;
+    let report = backup(
         host,
         &BackupJob {
             sources,
             set: unit.set.as_ref().map(|(name, hold_max)| SetJob { name, hold_max: *hold_max }),
-            repository: &repository,
-            write: location.write_options()?,
-            hostname: arguments.host.clone().unwrap_or_else(hostname),
+            repository: &destinations.repository,
+            write: destinations.write.clone(),
+            is_required: destinations.is_required,
+            mirrors: destinations.mirrors.clone(),
+            hostname: arguments.host.clone().unwrap_or_else(|| context.site.hostname.clone()),
             tags: arguments.tags.clone(),
             parts: arguments.parts.clone(),
             force: arguments.force,
             allow_shrink: arguments.allow_shrink,
         },
-    )
+    )?;
+    let copies = destinations.copies(&report);
+    Ok((report, copies))
 }
 
 fn units(context: &Context, arguments: &Arguments) -> Result<Vec<Unit>> {
     let units = match &arguments.folder {
         Some(folder) => vec![Unit::of_source(folder_source(folder, arguments.name.as_ref())?)],
-        None if arguments.names.is_empty() => all(context)?,
-        None => arguments.names.iter().map(|name| named(context, name)).collect::<Result<_>>()?,
+        None if arguments.names.is_empty() => context.site.units()?,
+        None => {
+            arguments.names.iter().map(|name| context.site.unit(name)).collect::<Result<_>>()?
+        }
     };
     if units.is_empty() {
         return Err(Error::new(ErrorKind::Configuration, "there is nothing to back up")
@@ -121,26 +156,6 @@ fn units(context: &Context, arguments: &Arguments) -> Result<Vec<Unit>> {
         .with_hint("name the source instead of the set")),
         _ => Ok(units),
     }
-}
-
-/// The source or the set of that name.
-fn named(context: &Context, name: &str) -> Result<Unit> {
-    let sets = &context.configuration.sets;
-    let Some((name, set)) = sets.iter().find(|(known, _)| known.as_str() == name) else {
-        let (name, source) = context.source(name)?;
-        return Ok(Unit::of_source((name.clone(), source.clone())));
-    };
-    let names: Vec<String> = set.sources.iter().map(ToString::to_string).collect();
-    let hold_max = Duration::from_secs(set.hold_seconds.into());
-    Ok(Unit { set: Some((name.clone(), hold_max)), sources: context.sources(&names)? })
-}
-
-/// All sets, and all sources that are in none.
-fn all(context: &Context) -> Result<Vec<Unit>> {
-    let sets = &context.configuration.sets;
-    let is_in_set = |source: &Name| sets.values().any(|set| set.sources.contains(source));
-    let alone = context.configuration.sources.keys().filter(|source| !is_in_set(source));
-    sets.keys().chain(alone).map(|name| named(context, name.as_str())).collect()
 }
 
 fn folder_source(folder: &std::path::Path, name: Option<&Name>) -> Result<(Name, Source)> {
@@ -165,18 +180,13 @@ fn name_of(path: &std::path::Path) -> Option<Name> {
     name.chars().map(kept).collect::<String>().trim_matches('-').parse().ok()
 }
 
-/// This host's name, as the system has it.
-pub fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-fn print(context: &Context, report: &BackupReport) {
+fn print(context: &Context, report: &BackupReport, copies: &Copies) {
     if context.json {
-        return output::message("summary", to_json(report));
+        let mut summary = to_json(report);
+        if !copies.is_empty() {
+            summary["copies"] = json!(copies);
+        }
+        return output::message("summary", summary);
     }
     for source in &report.sources {
         words::note_findings(&source.findings);

@@ -5,7 +5,7 @@ use lockgate_engine::Result;
 use lockgate_repository::{CheckOptions, CheckReport, Finding, ReadData};
 use lockgate_types::Severity;
 
-use crate::bars::check_bar;
+use crate::bars::CheckBar;
 use crate::context::Context;
 use crate::exit::{self, Exit};
 use crate::{output, words};
@@ -15,7 +15,7 @@ pub struct Arguments {
     /// Read and verify every stored byte
     #[arg(long)]
     read_data: bool,
-    /// Read and verify only some packs: N/M, or a percentage such as 5%
+    /// Read and verify only some packs: N/M, a percentage such as 5%, or a size such as 10G
     #[arg(long, value_name = "SUBSET", conflicts_with = "read_data")]
     read_data_subset: Option<ReadData>,
     /// Take no lock: needs no right to write, and may report what somebody deletes meanwhile
@@ -24,9 +24,9 @@ pub struct Arguments {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let all = if arguments.read_data { ReadData::All } else { ReadData::None };
-    let bar = Arc::new(check_bar(context));
+    let bar = Arc::new(CheckBar::new(context));
     let mut options = CheckOptions::default();
     options.read_data = arguments.read_data_subset.unwrap_or(all);
     options.lock = !arguments.no_lock;

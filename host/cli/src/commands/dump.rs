@@ -20,7 +20,7 @@ pub struct Arguments {
 const PIECE_BYTES: usize = 1 << 20;
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let path = entry_path(&arguments.path)?;
     let mut output = std::io::stdout().lock();
     let written =

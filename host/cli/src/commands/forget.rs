@@ -89,7 +89,7 @@ impl Arguments {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let report = context.runtime.block_on(async {
         let repository = location.open().await?;
         Ok::<_, lockgate_engine::Error>(repository.forget(&arguments.options()).await?)

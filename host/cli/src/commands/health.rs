@@ -1,13 +1,17 @@
+pub mod service;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use lockgate_engine::health::health;
 use lockgate_engine::{Error, ErrorKind, Result, VisitReport};
-use lockgate_types::{Name, Severity};
-use serde_json::json;
+use lockgate_types::{Finding, Name, Severity};
+use serde_json::{Value, json};
 
 use crate::bars::Bars;
 use crate::context::Context;
+use crate::each::each;
 use crate::exit::{self, Exit};
 use crate::{output, words};
 
@@ -18,59 +22,57 @@ pub struct Arguments {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let sources = context.sources(&arguments.sources)?;
+    if context.server().is_some() {
+        return service::run(context, &arguments.sources);
+    }
+    let sources = context.site.sources(&arguments.sources)?;
     if sources.is_empty() {
         return Err(Error::new(ErrorKind::Configuration, "there is nothing to look at")
             .with_hint("write a configuration with sources"));
     }
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
-    let mut ended = exit::OK;
-    let mut failure = None;
-    for (name, source) in &sources {
-        match health(&host, name, source) {
-            Ok(report) => {
-                bars.finish();
-                print(context.json, name, &report);
-                if report.worst() == Some(Severity::Critical) {
-                    ended = exit::CRITICAL;
-                }
-            }
-            // The other sources are looked at all the same, unless the operator wants to stop.
-            Err(error) if sources.len() > 1 && error.kind() != ErrorKind::Interrupted => {
-                bars.finish();
-                output::print_error(&error, context.json);
-                failure = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match failure {
-        Some(error) => Err(Error::new(error.kind(), "not all sources could be looked at")),
-        None => Ok(ended),
-    }
+    each(context, &sources, "not all sources could be looked at", |(name, source)| {
+        let looked = health(&host, name, source);
+        bars.finish();
+        let report = looked?;
+        print(context.json, name, &report);
+        Ok(if report.worst() == Some(Severity::Critical) { exit::CRITICAL } else { exit::OK })
+    })
 }
 
 /// A line that counts the findings, and the findings.
 pub fn print(json: bool, source: &Name, report: &VisitReport) {
+    let (duration, isolation) = (Some(report.duration), json!(report.isolation));
+    print_findings(json, source, &report.findings, duration, isolation);
+}
+
+/// The same of what somebody else looked at, who may not say how long that took and what kept the plugin in.
+fn print_findings(
+    json: bool,
+    source: &Name,
+    findings: &[Finding],
+    duration: Option<Duration>,
+    isolation: Value,
+) {
     let count = |severity: Severity| {
-        let same = report.findings.iter().filter(|finding| finding.severity == severity).count();
+        let same = findings.iter().filter(|finding| finding.severity == severity).count();
         u64::try_from(same).unwrap_or(u64::MAX)
     };
     let graver = [Severity::Critical, Severity::Warning, Severity::Notice];
     if json {
-        for finding in &report.findings {
+        for finding in findings {
             output::message("finding", words::finding_of(source, finding));
         }
         let body = json!({
             "source": source,
-            "worst": report.worst().unwrap_or(Severity::Ok),
+            "worst": worst(findings),
             "critical": count(Severity::Critical),
             "warning": count(Severity::Warning),
             "notice": count(Severity::Notice),
             "ok": count(Severity::Ok),
-            "seconds": report.duration.as_secs_f64(),
-            "isolation": report.isolation,
+            "seconds": duration.map(|duration| duration.as_secs_f64()),
+            "isolation": isolation,
         });
         output::message("summary", body);
         return;
@@ -81,8 +83,13 @@ pub fn print(json: bool, source: &Name, report: &VisitReport) {
         .map(|severity| format!("{} {severity}", count(severity)))
         .collect();
     let result = if counted.is_empty() { "all well".to_owned() } else { counted.join(", ") };
-    output::line(format!("source {source}: {result} in {}", words::duration(report.duration)));
-    for finding in &report.findings {
+    let took = duration.map(|took| format!(" in {}", words::duration(took))).unwrap_or_default();
+    output::line(format!("source {source}: {result}{took}"));
+    for finding in findings {
         output::line(format!("  {}", words::finding(finding)));
     }
+}
+
+fn worst(findings: &[Finding]) -> Severity {
+    findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
 }

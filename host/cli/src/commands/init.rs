@@ -10,7 +10,7 @@ use crate::output;
 pub struct Arguments {}
 
 pub fn run(context: &Context, _arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let repository = context.runtime.block_on(location.init())?;
     if context.json {
         output::message(

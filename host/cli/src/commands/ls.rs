@@ -24,7 +24,7 @@ pub fn entry_path(text: &str) -> Result<EntryPath> {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let path = entry_path(&arguments.path)?;
     context.runtime.block_on(async {
         let repository = location.open().await?;

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{self, Exit};
 use crate::{output, words};
 
-/// Removes data in two passes: the first marks packs that no snapshot needs, one that runs later deletes what was marked.
+/// Removes data in two passes, beside running backups: the first marks what no snapshot needs, a later run deletes it.
 #[derive(Args)]
 pub struct Arguments {
     /// How long a marked pack stays before a later run deletes it, for example 23h: longer than the longest backup
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// How much is stored again at most in one run
     #[arg(long, value_name = "LIMIT", default_value = "10%")]
     max_repack: PruneLimit,
+    /// After this time no further pack is stored again, for example 2h; a later run goes on
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    max_time: Option<Duration>,
     /// Let a repository without snapshots be emptied
     #[arg(long)]
     allow_no_snapshots: bool,
@@ -45,12 +48,13 @@ fn time(text: &str) -> std::result::Result<Duration, String> {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let mut options = PruneOptions::default();
     options.dry_run = arguments.dry_run;
     options.keep_marked = arguments.keep_delete;
     options.max_unused = arguments.max_unused;
     options.max_repack = arguments.max_repack;
+    options.max_time = arguments.max_time;
     options.allow_no_snapshots = arguments.allow_no_snapshots;
     let report = context.runtime.block_on(async {
         let repository = location.open().await?;
@@ -78,6 +82,9 @@ fn print(context: &Context, report: &PruneReport) {
             words::plural(packs, "pack"),
             words::bytes(bytes)
         ));
+    }
+    for holder in &report.waits_for {
+        output::note(format!("What {holder} may need was left as it is."));
     }
     if report.dry_run {
         output::line("nothing was changed");

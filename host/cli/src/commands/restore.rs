@@ -1,3 +1,5 @@
+mod object;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -6,6 +8,7 @@ use lockgate_engine::restore::{
     Archived, RestoreJob, RestorePlan, RestoreReport, Target, preview, rehearse, restore,
 };
 use lockgate_engine::{Error, ErrorKind, Result};
+use lockgate_operations::Origins;
 use lockgate_repository::Snapshot;
 use lockgate_types::Name;
 use serde_json::json;
@@ -17,11 +20,12 @@ use crate::{output, words};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// `latest`, `latest~N`, or the start of an id
+    /// The id of a backup; of a snapshot `latest`, `latest~N`, or the start of its id
+    #[arg(value_name = "ID")]
     snapshot: String,
-    /// Of a snapshot of several sources only this one
-    #[arg(long, value_name = "SOURCE")]
-    source: Option<Name>,
+    /// Only this source of several; may be given again, or as a list with commas
+    #[arg(long = "source", value_name = "SOURCE", value_delimiter = ',')]
+    sources: Vec<Name>,
     /// Restore as files into this folder, instead of into the source
     #[arg(long, value_name = "FOLDER")]
     target: Option<PathBuf>,
@@ -46,6 +50,15 @@ pub struct Arguments {
     /// Do not compare fingerprints afterwards
     #[arg(long)]
     no_verify: bool,
+    /// Leave the datastores in service while a backup is restored
+    #[arg(long)]
+    without_maintenance: bool,
+    /// Do not look at the datastores before and after a backup is restored
+    #[arg(long)]
+    without_stability: bool,
+    /// Print the id of the service's job, and do not wait for its end
+    #[arg(long)]
+    detach: bool,
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
@@ -58,11 +71,25 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
-    let repository = context.runtime.block_on(location.open())?;
+    if let Ok(id) = arguments.snapshot.parse() {
+        return object::run(context, arguments, id);
+    }
+    if context.server().is_some() {
+        let message = format!("{} is not the id of a backup", arguments.snapshot);
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("a service restores backups by their ids: `lockgate list`"));
+    }
+    if arguments.without_maintenance || arguments.without_stability || arguments.detach {
+        let message =
+            "--without-maintenance, --without-stability and --detach are of backups with an id";
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("a snapshot is restored as if both were given"));
+    }
+    let origins = context.runtime.block_on(Origins::open(context.site.origins()?))?;
     let bars = Arc::new(Bars::new(context));
     let host = context.host(bars.clone())?;
-    let archived = Archived::open(&host, &repository, &arguments.snapshot)?;
+    let (first, others) = (&origins.repository, &origins.others);
+    let archived = Archived::open_with(&host, first, &arguments.snapshot, others)?;
     let jobs = jobs(context, arguments, &archived)?;
     if arguments.dry_run {
         for job in &jobs {
@@ -80,6 +107,10 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
         bars.finish();
         print_report(context.json, &report);
     }
+    origins.told(&archived.rescued()).iter().for_each(|text| match context.json {
+        true => output::message("read_from", serde_json::json!({ "text": text })),
+        false => output::note(text),
+    });
     Ok(exit::OK)
 }
 
@@ -109,22 +140,54 @@ fn targets<'a>(
     arguments: &'a Arguments,
     archived: &'a Archived,
 ) -> Result<Vec<(Option<&'a Name>, Target<'a>)>> {
-    let source = arguments.source.as_ref();
+    let only = match &arguments.sources[..] {
+        [] => None,
+        [source] => Some(source),
+        several => return each(context, arguments, archived, several),
+    };
     if let Some(folder) = &arguments.target {
-        return Ok(vec![(source, Target::Folder(folder.clone()))]);
+        return Ok(vec![(only, Target::Folder(folder.clone()))]);
     }
     if let Some(into) = &arguments.into {
-        return Ok(vec![(source, target(context, into)?)]);
+        return Ok(vec![(only, target(context, into)?)]);
     }
-    let names: Vec<&Name> = match source {
+    let names: Vec<&Name> = match only {
         Some(source) => vec![source],
         None => all(arguments, archived)?,
     };
     names.into_iter().map(|name| Ok((Some(name), target(context, name.as_str())?))).collect()
 }
 
+/// Several sources of the snapshot, in its order.
+fn each<'a>(
+    context: &'a Context,
+    arguments: &'a Arguments,
+    archived: &'a Archived,
+    names: &'a [Name],
+) -> Result<Vec<(Option<&'a Name>, Target<'a>)>> {
+    let of_one = [
+        ("--target", arguments.target.is_some()),
+        ("--into", arguments.into.is_some()),
+        ("--part", !arguments.parts.is_empty()),
+        ("--rename", !arguments.rename.is_empty()),
+    ];
+    if let Some((option, _)) = of_one.iter().find(|(_, is_given)| *is_given) {
+        let message = format!("{option} is of one source, and several are to be restored");
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("say which one with --source NAME"));
+    }
+    let place = |name: &&Name| {
+        let mut saved = archived.manifests.iter();
+        saved.position(|manifest| manifest.source == **name).unwrap_or(usize::MAX)
+    };
+    let mut names: Vec<&Name> = names.iter().collect();
+    names.sort_by_key(place);
+    names.dedup();
+    names.into_iter().map(|name| Ok((Some(name), target(context, name.as_str())?))).collect()
+}
+
 fn target<'a>(context: &'a Context, name: &str) -> Result<Target<'a>> {
-    let (name, source) = context.source(name).map_err(|error| {
+    let (name, source) = context.site.source(name).map_err(|error| {
         Error::new(ErrorKind::Configuration, error.to_string()).with_hint(
             "restore as files with --target FOLDER, or into another source with --into SOURCE",
         )

@@ -1,5 +1,7 @@
+mod object;
+
 use clap::Args;
-use lockgate_engine::{Manifest, Result, read_manifests};
+use lockgate_engine::{Error, ErrorKind, Manifest, Result, read_manifests};
 use lockgate_repository::Snapshot;
 use serde_json::json;
 
@@ -13,13 +15,21 @@ const VALUE_CHARACTERS_MAX: usize = 120;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// `latest`, `latest~N`, or the start of an id
-    #[arg(default_value = "latest")]
+    /// The id of a backup; of a snapshot `latest`, `latest~N`, or the start of its id
+    #[arg(value_name = "ID", default_value = "latest")]
     snapshot: String,
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    if let Ok(id) = arguments.snapshot.parse() {
+        return object::run(context, &id);
+    }
+    if context.server().is_some() {
+        let message = format!("{} is not the id of a backup", arguments.snapshot);
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_hint("a service shows backups by their ids: `lockgate list`"));
+    }
+    let location = context.site.location(None)?;
     let (snapshot, manifests) = context.runtime.block_on(async {
         let repository = location.open().await?;
         let snapshot = repository.snapshot(&arguments.snapshot).await?;

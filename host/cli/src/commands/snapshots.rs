@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::{self, Exit};
-use crate::output;
+use crate::{output, words};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -30,7 +30,7 @@ impl Arguments {
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let location = context.location(None)?;
+    let location = context.site.location(None)?;
     let snapshots = context.runtime.block_on(async {
         Ok::<_, lockgate_engine::Error>(location.open().await?.snapshots().await?)
     })?;
@@ -58,7 +58,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
 
 /// The time of a snapshot as people read it.
 pub fn time(snapshot: &Snapshot) -> String {
-    snapshot.time.to_string().chars().take(19).collect::<String>().replace('T', " ")
+    words::time(snapshot.time)
 }
 
 /// A snapshot for programs.
@@ -72,6 +72,7 @@ pub fn to_json(snapshot: &Snapshot) -> serde_json::Value {
         "tags": snapshot.tags,
         "tree": snapshot.tree,
         "parent": snapshot.parent,
+        "original": snapshot.original,
         "program_version": snapshot.program_version,
     })
 }

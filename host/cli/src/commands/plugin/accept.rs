@@ -164,7 +164,7 @@ fn told(context: &Context, plugin: &Plugin, review: &Review, what: &str) {
 
 /// All that are installed, and all that the configuration names by path.
 fn present(context: &Context, host: &Host) -> Result<Vec<String>> {
-    let sources = context.configuration.sources.values();
+    let sources = context.site.configuration.sources.values();
     let mut named: BTreeSet<String> = sources.map(|source| source.plugin.clone()).collect();
     match host.plugins().list() {
         Ok(paths) => {

@@ -75,7 +75,7 @@ fn test(context: &Context, host: &Host, arguments: &Arguments) -> Result<Report>
     let options = Options {
         program,
         component: plugin.path,
-        cache: context.cache_folder(),
+        cache: context.cache.clone(),
         cases: arguments.cases.clone(),
         on_case: &on_case,
         should_stop: &|| context.cancel.is_cancelled(),
