@@ -8,9 +8,17 @@ demo folder="host":
 test:
     sh tests/all.sh
 
-# Compare speed with restic and rustic on the same data
+# Try every promise of PROMISES.md at full length
+promises:
+    sh tests/promises.sh
+
+# The page in headless Chromium, against the real service
+test-page:
+    sh tests/page.sh
+
+# Compare speed with other backup programs on the same data
 bench:
-    sh tests/bench.sh
+    sh tests/bench.sh peers
 
 # Compare datastore plugins with the makers' own tools piped into restic
 bench-vendors *names:

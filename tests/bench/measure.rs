@@ -22,7 +22,6 @@ pub struct Figures {
 pub struct Table {
     runs: BTreeMap<(usize, &'static str), BTreeMap<&'static str, Vec<Figures>>>,
     order: Vec<&'static str>,
-    stored: BTreeMap<&'static str, u64>,
 }
 
 /// A command that runs `program` and writes its figures into `file`.
@@ -73,10 +72,6 @@ impl Table {
         self.runs.entry((position, step)).or_default().entry(program).or_default().push(figures);
     }
 
-    pub fn stored(&mut self, program: &'static str, bytes: u64) {
-        self.stored.insert(program, bytes);
-    }
-
     /// Prints medians, and for each other program how many times as long it took as `ours`.
     pub fn print(&self, ours: &str) {
         println!("| step | program | wall s | cpu s | peak MiB | wall / {ours} | cpu / {ours} |");
@@ -90,9 +85,6 @@ impl Table {
                     "| {step} | {program} | {wall_s:.2} | {cpu_s:.2} | {peak_mib:.0} | {wall:.2} | {cpu:.2} |"
                 );
             }
-        }
-        for (program, bytes) in &self.stored {
-            println!("{program} stored {} MiB", bytes >> 20);
         }
     }
 }

@@ -1,4 +1,9 @@
-//! Killed at random moments: whatever was committed before stays, and the repository is clean.
+//! Killed at random moments and at each system call, on disks that fail or are full: whatever was committed before stays,
+//! and the repository is clean.
+
+mod bed;
+mod calls;
+mod disks;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

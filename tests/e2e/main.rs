@@ -3,12 +3,16 @@
 mod audit;
 mod certificates;
 mod conformance;
+mod copies;
 mod folders;
+mod generated;
 mod health;
 mod http;
 mod interop;
 mod mariadb;
+mod objects;
 mod plugins;
+mod repository;
 mod sets;
 mod troubles;
 mod trust;

@@ -55,6 +55,30 @@ pub fn equal(left: &Path, right: &Path) -> Result<u64> {
     Ok(u64::try_from(ours.len())?)
 }
 
+/// Demands that `left` and `right` hold the same files with the same bytes; nothing else of them is looked at.
+///
+/// # Errors
+/// At the first difference, which it names.
+pub fn same_files(left: &Path, right: &Path) -> Result<()> {
+    let names = |folder: &Path| -> Result<Vec<std::ffi::OsString>> {
+        let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+        let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    };
+    let ours = names(left)?;
+    ensure!(ours == names(right)?, "{}: other names", right.display());
+    for name in ours {
+        let (left, right) = (left.join(&name), right.join(&name));
+        if left.is_dir() {
+            same_files(&left, &right)?;
+        } else {
+            ensure!(same_content(&left, &right)?, "{}: the content differs", right.display());
+        }
+    }
+    Ok(())
+}
+
 fn look(root: &Path) -> Result<BTreeMap<PathBuf, Seen>> {
     let mut seen = BTreeMap::new();
     let mut inodes = BTreeMap::new();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::top;
 
 /// Our crates in the host, and which of ours each may name. Everything points down this list.
-const MAY_NAME: [(&str, &[&str]); 8] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("lockgate-types", &[]),
     // It knows lockgate from the outside only.
     ("lockgate-conformance", &[]),
@@ -18,6 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
     (
         "lockgate-engine",
         &[
+            "lockgate-api",
             "lockgate-repository",
             "lockgate-sandbox",
             "lockgate-storage",
@@ -25,26 +26,63 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
             "lockgate-types",
         ],
     ),
+    ("lockgate-api", &["lockgate-types"]),
+    (
+        "lockgate-operations",
+        &["lockgate-api", "lockgate-engine", "lockgate-repository", "lockgate-types"],
+    ),
+    (
+        "lockgate-service",
+        &[
+            "lockgate-api",
+            "lockgate-engine",
+            "lockgate-operations",
+            "lockgate-repository",
+            "lockgate-types",
+        ],
+    ),
     (
         "lockgate-cli",
-        &["lockgate-conformance", "lockgate-engine", "lockgate-repository", "lockgate-types"],
+        &[
+            "lockgate-api",
+            "lockgate-conformance",
+            "lockgate-engine",
+            "lockgate-operations",
+            "lockgate-repository",
+            "lockgate-service",
+            "lockgate-types",
+        ],
     ),
 ];
 
 /// Crates of others that only some of ours may name: what is replaceable stays in one place.
-const RESERVED: [(&str, &[&str]); 14] = [
+const RESERVED: [(&str, &[&str]); 16] = [
     ("wasmtime", &["lockgate-sandbox"]),
     ("wasmtime-wasi", &["lockgate-sandbox"]),
     ("opendal", &["lockgate-storage"]),
-    ("rustic_core", &["lockgate-repository"]),
+    ("rustic_core", &["lockgate-repository", "lockgate-servers"]),
     ("aes", &["lockgate-repository"]),
     ("ctr", &["lockgate-repository"]),
     ("poly1305", &["lockgate-repository"]),
     ("scrypt", &["lockgate-repository"]),
     ("zstd", &["lockgate-repository"]),
-    ("rustls", &["lockgate-sandbox", "lockgate-storage"]),
-    ("tokio-rustls", &["lockgate-sandbox"]),
-    ("ring", &["lockgate-repository", "lockgate-sandbox", "lockgate-trust", "lockgate-bench-sdk"]),
+    (
+        "rustls",
+        &["lockgate-operations", "lockgate-sandbox", "lockgate-service", "lockgate-storage"],
+    ),
+    ("tokio-rustls", &["lockgate-sandbox", "lockgate-service"]),
+    ("axum", &["lockgate-service"]),
+    ("sqlx", &["lockgate-operations"]),
+    (
+        "ring",
+        &[
+            "lockgate-repository",
+            "lockgate-sandbox",
+            "lockgate-service",
+            "lockgate-trust",
+            "lockgate-bench-sdk",
+        ],
+    ),
     ("clap", &["lockgate-build", "lockgate-cli"]),
     (
         "anyhow",

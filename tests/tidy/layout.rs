@@ -55,7 +55,8 @@ fn every_command_has_its_file_and_is_documented() {
             .expect("the folder is readable")
             .file_name()
             .to_string_lossy()
-            .replace(".rs", "");
+            .replace(".rs", "")
+            .replace('_', "-");
         assert!(
             name == "mod" || reference.contains(&format!("lockgate {name}")),
             "docs/operating.md has no {name}"

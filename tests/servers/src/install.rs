@@ -12,6 +12,8 @@ pub enum Prerequisite {
     Etcd,
     /// age, which opens what the certificates plugin seals.
     Age,
+    /// borg, which the benchmark compares with.
+    Borg,
     /// A Go compiler, to build [`crate::restic`] and [`crate::versitygw`].
     Go,
     /// The MariaDB server and its client.
@@ -59,6 +61,7 @@ impl Prerequisite {
 
     fn program(self) -> &'static str {
         match self {
+            Self::Borg => "borg",
             Self::Etcd => "etcd",
             Self::Go => "go",
             Self::MariaDb => "mariadbd",
@@ -78,6 +81,7 @@ impl Prerequisite {
 
     fn packages(self) -> &'static [&'static str] {
         match self {
+            Self::Borg => &["borgbackup"],
             Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Go => &["golang-go", "ca-certificates"],
             Self::MariaDb => &["mariadb-server", "mariadb-client"],

@@ -25,6 +25,7 @@ mod s3;
 mod sqlite;
 mod stand_in;
 mod tools;
+mod unreliable;
 mod zookeeper;
 
 pub use age::Age;
@@ -43,5 +44,9 @@ pub use redis::{Redis, RedisCluster, RedisOptions};
 pub use s3::S3Server;
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use stand_in::StandIn;
-pub use tools::{etcd, etcdctl, etcdutl, go_tests, restic, tools_folder, versitygw};
+pub use tools::{
+    RUSTIC, borg, etcd, etcdctl, etcdutl, go_tests, kopia, plakar, restic, rustic, tools_folder,
+    versitygw,
+};
+pub use unreliable::{Call, Plan, Trouble, UnreliableS3};
 pub use zookeeper::{ZooKeeper, ZooKeeperOptions};

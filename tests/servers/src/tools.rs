@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::go;
+use crate::install::{Prerequisite, install, require};
 use crate::process::run;
 
 /// A program that is built from a Go module of one exact version.
@@ -22,6 +23,23 @@ const RESTIC: Tool = Tool {
     version: "v0.18.1",
     package: "github.com/restic/restic/cmd/restic",
 };
+
+const KOPIA: Tool = Tool {
+    name: "kopia",
+    module: "github.com/kopia/kopia",
+    version: "v0.22.3",
+    package: "github.com/kopia/kopia",
+};
+
+const PLAKAR: Tool = Tool {
+    name: "plakar",
+    module: "github.com/PlakarKorp/plakar",
+    version: "v1.1.4",
+    package: "github.com/PlakarKorp/plakar",
+};
+
+/// The version of [`rustic`].
+pub const RUSTIC: &str = "0.11.4";
 
 const VERSITYGW: Tool = Tool {
     name: "versitygw",
@@ -84,6 +102,49 @@ pub fn etcdutl() -> Result<PathBuf> {
 /// When it cannot be built.
 pub fn restic() -> Result<PathBuf> {
     RESTIC.path()
+}
+
+/// kopia, to compare with. Built when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn kopia() -> Result<PathBuf> {
+    KOPIA.path()
+}
+
+/// plakar, to compare with. Built when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn plakar() -> Result<PathBuf> {
+    PLAKAR.path()
+}
+
+/// borg as the system has it, to compare with.
+///
+/// # Errors
+/// When it is not installed and cannot be.
+pub fn borg() -> Result<PathBuf> {
+    install(&[Prerequisite::Borg])?;
+    require("borg", "borgbackup")
+}
+
+/// rustic, to compare with. Built from its published crate when it is not in the cache, which takes some minutes.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn rustic() -> Result<PathBuf> {
+    let folder = cached(&format!("rustic-{RUSTIC}"), |work| {
+        eprintln!("building rustic {RUSTIC}, which takes some minutes");
+        let root = work.join("rustic");
+        let mut command = Command::new("cargo");
+        command
+            .args(["install", "rustic-rs", "--version", RUSTIC, "--locked", "--root"])
+            .arg(&root);
+        run(command.env_remove("CARGO_TARGET_DIR")).context("cargo and crates.io are needed")?;
+        Ok(root)
+    })?;
+    Ok(folder.join("bin/rustic"))
 }
 
 /// An S3 server over a folder. Built when it is not in the cache, which takes some minutes.

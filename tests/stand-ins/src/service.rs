@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tiny_http::{Header, Response, Server};
 
@@ -27,6 +29,12 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// The header `Authorization` of an account: <https://www.rfc-editor.org/rfc/rfc7617>.
+#[must_use]
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// An answer.

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use self::change::{Change, State};
 use self::problem::Problem;
 use crate::journal::Journal;
-use crate::service::{Answer, Request, Service};
+use crate::service::{self, Answer, Request, Service};
 
 /// What it calls itself.
 const VERSION: &str = "1.10.26";
@@ -73,9 +73,7 @@ impl Marathon {
         let Ok(account) = fs::read_to_string(self.folder.join("account")) else { return Ok(None) };
         let words: Vec<&str> = account.split_whitespace().collect();
         let wanted = match words.as_slice() {
-            ["basic", user, password] => {
-                format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
-            }
+            ["basic", user, password] => service::basic(user, password),
             ["token", token] => format!("token={token}"),
             _ => anyhow::bail!("the file account says {account:?}"),
         };
@@ -142,24 +140,6 @@ impl Marathon {
             "http_config": { "http_port": 8080, "https_port": 8443 },
         })
     }
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits = three
-            .iter()
-            .chain([0, 0].iter())
-            .take(3)
-            .fold(0, |bits, byte| bits << 8 | usize::from(*byte));
-        for place in 0..4 {
-            let letter = LETTERS.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
-            text.push(char::from(if place <= three.len() { letter } else { b'=' }));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

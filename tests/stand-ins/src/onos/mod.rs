@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use crate::journal::Journal;
-use crate::service::{Answer, Request, Service};
+use crate::service::{self, Answer, Request, Service};
 
 /// Below this is everything.
 const BASE: &str = "/onos/v1/";
@@ -42,7 +42,7 @@ impl Service for Onos {
     fn answer(&self, request: &Request) -> Result<Answer> {
         let password = std::fs::read_to_string(self.folder.join("password"));
         let password = password.unwrap_or_else(|_| PASSWORD.to_owned());
-        let expected = format!("Basic {}", base64(&format!("onos:{}", password.trim())));
+        let expected = service::basic("onos", password.trim());
         if request.header("authorization") != Some(expected.as_str()) {
             return Ok(Answer::empty(401).with("www-authenticate", "Basic realm=\"karaf\""));
         }
@@ -237,21 +237,6 @@ fn decoded(component: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// RFC 4648, section 4.
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for three in text.as_bytes().chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit) & 63) as usize;
-            encoded.push(if digit <= three.len() { char::from(DIGITS[index]) } else { '=' });
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
