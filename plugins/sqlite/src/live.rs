@@ -14,8 +14,10 @@ use crate::wal;
 
 /// How long a program may take to open or rebuild the shared memory, in milliseconds.
 const OPENING_WAIT: u32 = 10_000;
-/// How often a slot is tried: between a look and its lock somebody may have committed.
-const TRIES: u32 = 2_000;
+/// How often a slot is tried. Between a look and its lock somebody may have committed, which happens a few times in a row at most;
+/// but a program that was interrupted while it wrote the header goes on only when a busy machine lets it, and may not be kept
+/// waiting by a lock. So many looks take about half a second.
+const TRIES: u32 = 200_000;
 
 /// A held slot.
 pub struct Live<F: Folder> {
