@@ -59,7 +59,7 @@ pub struct Faults {
 struct State {
     plans: Vec<Plan>,
     calls: BTreeMap<Operation, u64>,
-    is_dead: bool,
+    died_at: Option<Operation>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +104,19 @@ impl Faults {
     /// Whether a fault has ended it all.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        self.lock().is_dead
+        self.died_at().is_some()
+    }
+
+    /// The call with which it ended.
+    #[must_use]
+    pub fn died_at(&self) -> Option<Operation> {
+        self.lock().died_at
     }
 
     /// Counts a call and tells what happens to it.
     fn next(&self, operation: Operation) -> Option<Fault> {
         let mut state = self.lock();
-        if state.is_dead {
+        if state.died_at.is_some() {
             return Some(Fault::DieBefore);
         }
         *state.calls.entry(operation).or_default() += 1;
@@ -121,7 +127,9 @@ impl Faults {
             None => plan.call == total,
         });
         let fault = plan.map(|plan| plan.fault)?;
-        state.is_dead = matches!(fault, Fault::DieBefore | Fault::DieAfter);
+        if matches!(fault, Fault::DieBefore | Fault::DieAfter) {
+            state.died_at = Some(operation);
+        }
         if fault == Fault::Abort {
             std::process::abort();
         }
