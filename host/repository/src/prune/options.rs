@@ -17,7 +17,7 @@ pub struct PruneOptions {
     pub keep_marked: Duration,
     /// How much of the packs may be unused before packs are stored again.
     pub max_unused: PruneLimit,
-    /// How much is stored again at most in one go.
+    /// How much is stored again at most in one go. A percentage is of all packs, and lets one through at least.
     pub max_repack: PruneLimit,
     /// After this time no further pack is begun to be stored again; a later prune goes on.
     pub max_time: Option<Duration>,

@@ -129,6 +129,8 @@ impl Plan {
             limit => limit_of(limit, total),
         };
         let mut budget = limit_of(options.max_repack, total);
+        // A percentage of few packs is less than any of them: one is always let through, so that small repositories are tidied too.
+        let lets_one = matches!(options.max_repack, PruneLimit::Percent(1..));
         // Trees first: each read of a folder gains by it.
         thin.sort_by_cached_key(|(id, state)| {
             let share = u64::from(state.bytes_unused()) * 1_000_000 / u64::from(state.bytes.max(1));
@@ -140,11 +142,12 @@ impl Plan {
             let wastes = state.bytes_unused() > 0 && unused > max_unused;
             let is_merged = options.merge_small && small > 1 && is_small(&state);
             let used = u64::from(state.bytes_used);
-            if !(wastes || is_merged) || used > budget {
+            let fits = used <= budget || (lets_one && self.repacked.is_empty());
+            if !(wastes || is_merged) || !fits {
                 report.packs_kept += 1;
                 continue;
             }
-            budget -= used;
+            budget = budget.saturating_sub(used);
             unused -= u64::from(state.bytes_unused());
             report.packs_repacked += 1;
             report.bytes_repacked += used;

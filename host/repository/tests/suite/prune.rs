@@ -94,6 +94,21 @@ async fn a_dry_run_tells_the_same_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_percentage_of_a_small_repository_lets_one_pack_through() {
+    let (_bench, repository) = bench().await;
+    let mut options = at_once();
+    for limit in [PruneLimit::Bytes(1), PruneLimit::Percent(0)] {
+        options.max_repack = limit;
+        let report = repository.prune(&options).await.unwrap();
+        assert_eq!(report.packs_repacked, 0, "{limit:?}: {report:?}");
+    }
+    options.max_repack = PruneLimit::Percent(10);
+    let report = repository.prune(&options).await.unwrap();
+    assert_eq!(report.packs_repacked, 1, "{report:?}");
+    assert_clean(&repository).await;
+}
+
+#[tokio::test]
 async fn what_was_marked_and_is_needed_again_comes_back() {
     let (bench, repository) = bench().await;
     repository.prune(&at_once()).await.unwrap();
