@@ -23,11 +23,13 @@ pub fn component() -> Vec<u8> {
         return std::fs::read(Path::new(&plugins).join("files.wasm")).unwrap();
     }
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Where the setup compiles plugins too, so that nothing is compiled twice.
+    let compiled = out.with_file_name("plugins");
     let status = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "-p", "lockgate-build", "--", "files", "--out"])
         .arg(out)
         .arg("--target-dir")
-        .arg(out.join("plugin-target"))
+        .arg(compiled)
         .status()
         .unwrap();
     assert!(status.success());
