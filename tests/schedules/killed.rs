@@ -27,7 +27,9 @@ fn a_process_that_is_killed() -> Result<()> {
         while !scheduler.jobs().job(begun[0].id).await?.state.is_ended() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        fs::write(folder.join("ended"), begun[0].id.to_string())?;
+        // Whoever waits for the file finds all of it.
+        fs::write(folder.join("ending"), begun[0].id.to_string())?;
+        fs::rename(folder.join("ending"), folder.join("ended"))?;
         going.await?;
         anyhow::bail!("it was not killed")
     })
@@ -62,7 +64,7 @@ fn what_was_to_be_told_is_told_after_a_kill() -> Result<()> {
     runtime()?.block_on(async {
         let service = place.service(&more, usual()).await?;
         let told = receiver.next("success")?;
-        ensure!(told.json()?["job"]["id"] == id.as_str(), "{told:?}");
+        ensure!(told.json()?["job"]["id"] == id.as_str(), "{id}: {told:?}");
         // It is told once, also to whoever starts again.
         service.stop().await;
         let service = place.service(&more, usual()).await?;

@@ -1,7 +1,7 @@
 //! What is wrong is told as RFC 9457 says, whoever finds it.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use lockgate_engine::configuration::parse;
+use lockgate_engine::configuration::{Secret, parse};
 use lockgate_engine::repositories::Location;
 use reqwest::Method;
 use serde_json::json;
@@ -87,9 +87,11 @@ fn a_repository_that_somebody_else_locked_is_no_full_queue() -> Result<()> {
         let text = std::fs::read_to_string(stage.site.path("config.toml"))?;
         let configuration = parse(&text).map_err(|mistakes| anyhow!("{mistakes:?}"))?;
         let main = configuration.repositories.get(&"main".parse()?).context("no repository")?;
-        let lock = Location::new(main.clone()).open().await?.lock_exclusive().await?;
-        let answer = boss.request(Method::DELETE, &backup).send().await;
-        let answer = answer?;
+        std::fs::write(stage.site.path("password"), "correct horse")?;
+        let password = Some(Secret::File(stage.site.path("password")));
+        let location = Location { settings: main.clone(), password };
+        let lock = location.open().await?.lock_exclusive().await?;
+        let answer = boss.request(Method::DELETE, &backup).send().await?;
         ensure!(answer.headers().get("retry-after").is_none(), "{:?}", answer.headers());
         let told = problem(answer, 409).await?;
         ensure!(told["type"] == "locked" && told["hint"].is_string(), "{told}");
