@@ -60,7 +60,7 @@ pub use keys::{Key, KeyOptions};
 pub use lock::{Lock, LockGuard, UnlockReport};
 pub use open::{InitOptions, Repository};
 pub use prune::{PruneLimit, PruneOptions, PruneProgress, PruneReport};
-pub use read::{ContentReader, Reader, Rescued, Walk};
+pub use read::{Chunks, ContentReader, Reader, Rescued, Walk};
 pub use repair::{IndexRepair, REPAIRED, RepairedSnapshot, SnapshotRepair};
 pub use snapshots::Selection;
 pub use stats::{SnapshotStats, StatsReport};

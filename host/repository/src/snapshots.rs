@@ -1,5 +1,9 @@
 //! Finding snapshots.
 
+use std::collections::HashMap;
+
+use lockgate_types::Digest;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::forget::Filter;
 use crate::format::Snapshot;
@@ -24,18 +28,34 @@ impl Repository {
     /// # Errors
     /// `Storage` and `Corrupt`.
     pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        self.snapshots_again(&[]).await
+    }
+
+    /// The same for whoever looks again and again: those of `known` that are still there are not read once more.
+    ///
+    /// # Errors
+    /// As [`Repository::snapshots`].
+    pub async fn snapshots_again(&self, known: &[Snapshot]) -> Result<Vec<Snapshot>> {
         for _ in 1..limits::LISTINGS_MAX {
-            match self.listed_snapshots().await {
+            match self.listed_snapshots(known).await {
                 Err(error) if error.is_of_missing_file() => {}
                 result => return result,
             }
         }
-        self.listed_snapshots().await
+        self.listed_snapshots(known).await
     }
 
-    async fn listed_snapshots(&self) -> Result<Vec<Snapshot>> {
-        let files = self.list_files(FileKind::Snapshot).await?;
-        let mut snapshots = Vec::with_capacity(files.len());
+    async fn listed_snapshots(&self, known: &[Snapshot]) -> Result<Vec<Snapshot>> {
+        let known: HashMap<Digest, &Snapshot> = known.iter().map(|it| (it.id, it)).collect();
+        let listed = self.list_files(FileKind::Snapshot).await?;
+        let mut snapshots = Vec::with_capacity(listed.len());
+        let mut files = Vec::new();
+        for file in listed {
+            match known.get(&file.id) {
+                Some(snapshot) => snapshots.push((*snapshot).clone()),
+                None => files.push(file),
+            }
+        }
         self.load_files(FileKind::Snapshot, files, |id, json| {
             snapshots.push(Snapshot::parse(id, &json)?);
             Ok(())

@@ -15,6 +15,12 @@ const MARK: &str = "user.lockgate";
 const MARK_STREAM: &[u8] = b"stream";
 
 impl Node {
+    /// Permissions with the set-id bits and the sticky bit, as `stat` gives them.
+    #[must_use]
+    pub fn permissions(&self) -> u32 {
+        unix_mode(self.mode)
+    }
+
     /// The node for an entry whose content is not known yet. Times that are not known are [`Time::ZERO`]; the tree puts the
     /// time of the snapshot there.
     #[must_use]

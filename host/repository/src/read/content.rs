@@ -160,7 +160,7 @@ impl Drop for Lent {
 
 impl Reader {
     /// One chunk of content.
-    async fn blob(&self, id: Digest) -> Result<Bytes> {
+    pub(super) async fn blob(&self, id: Digest) -> Result<Bytes> {
         match self.own_blob(id).await {
             Err(error) if self.can_rescue(&error) => {
                 Ok(Bytes::from(self.rescue(BlobKind::Data, id, error).await?))

@@ -8,6 +8,7 @@
 
 mod blobs;
 mod buffers;
+mod chunks;
 mod content;
 mod extract;
 mod fetch;
@@ -36,6 +37,7 @@ use crate::limits;
 use crate::open::Repository;
 
 use buffers::Buffers;
+pub use chunks::Chunks;
 pub use content::ContentReader;
 pub(crate) use fetch::Missed;
 use others::Other;
