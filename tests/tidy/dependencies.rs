@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::top;
 
 /// Our crates in the host, and which of ours each may name. Everything points down this list.
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("lockgate-types", &[]),
     // It knows lockgate from the outside only.
     ("lockgate-conformance", &[]),
@@ -15,6 +15,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
     ("lockgate-storage", &["lockgate-types"]),
     ("lockgate-sandbox", &["lockgate-trust", "lockgate-types"]),
     ("lockgate-repository", &["lockgate-storage", "lockgate-types"]),
+    ("lockgate-mount", &["lockgate-repository", "lockgate-types"]),
     (
         "lockgate-engine",
         &[
@@ -47,6 +48,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
             "lockgate-api",
             "lockgate-conformance",
             "lockgate-engine",
+            "lockgate-mount",
             "lockgate-operations",
             "lockgate-repository",
             "lockgate-service",
@@ -56,7 +58,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates of others that only some of ours may name: what is replaceable stays in one place.
-const RESERVED: [(&str, &[&str]); 16] = [
+const RESERVED: [(&str, &[&str]); 18] = [
     ("wasmtime", &["lockgate-sandbox"]),
     ("wasmtime-wasi", &["lockgate-sandbox"]),
     ("opendal", &["lockgate-storage"]),
@@ -72,6 +74,8 @@ const RESERVED: [(&str, &[&str]); 16] = [
     ),
     ("tokio-rustls", &["lockgate-sandbox", "lockgate-service"]),
     ("axum", &["lockgate-service"]),
+    ("fuser", &["lockgate-mount"]),
+    ("nix", &["lockgate-mount"]),
     ("sqlx", &["lockgate-operations"]),
     (
         "ring",

@@ -112,6 +112,8 @@ pub enum Command {
     Ls(commands::ls::Arguments),
     /// Write the content of one entry to standard output
     Dump(commands::dump::Arguments),
+    /// Show the repository as a read-only file system
+    Mount(commands::mount::Arguments),
     /// Restore a backup into its datastores, or a snapshot into its datastore, another one, or a folder
     Restore(commands::restore::Arguments),
     /// Have plugins look at their datastores, and change nothing

@@ -22,6 +22,7 @@ pub mod list;
 pub mod ls;
 pub mod maintenance;
 pub mod man;
+pub mod mount;
 pub mod pin;
 pub mod plugin;
 pub mod prune;
@@ -61,6 +62,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Show(arguments) => show::run(context, &arguments),
         Command::Ls(arguments) => ls::run(context, &arguments),
         Command::Dump(arguments) => dump::run(context, &arguments),
+        Command::Mount(arguments) => mount::run(context, &arguments),
         Command::Restore(arguments) => restore::run(context, &arguments),
         Command::Health(arguments) => health::run(context, &arguments),
         Command::Maintenance(arguments) => maintenance::run(context, &arguments),
