@@ -10,6 +10,7 @@ mod health;
 mod http;
 mod interop;
 mod mariadb;
+mod object_lock;
 mod objects;
 mod plugins;
 mod repository;

@@ -36,7 +36,14 @@ impl Site {
     /// # Errors
     /// When the server cannot be had or started.
     pub fn s3() -> Result<Self> {
-        let server = S3Server::start()?;
+        Self::on(S3Server::start()?)
+    }
+
+    /// A site whose repository will be on this S3 server.
+    ///
+    /// # Errors
+    /// When something is not built.
+    pub fn on(server: S3Server) -> Result<Self> {
         let folder = TempDir::new()?;
         let repository = format!("s3:{}/{}/backup", server.endpoint, server.bucket);
         let lockgate = Lockgate::new(folder.path(), &plugins()?)?
@@ -108,6 +115,12 @@ impl Site {
         let text = self.restic(&["check", "--read-data"])?;
         anyhow::ensure!(text.contains("no errors were found"), "{text}");
         Ok(())
+    }
+
+    /// The S3 server, where there is one.
+    #[must_use]
+    pub fn server(&self) -> Option<&S3Server> {
+        self.s3.as_ref()
     }
 
     /// The folder of a local repository.

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     UnsupportedVersion,
     /// The storage refused or failed; the source tells more.
     Storage,
+    /// The storage must keep an object that was to be deleted: its retention has not ended.
+    Retention,
     /// Something is larger than the bounds of this crate allow.
     Limit,
     /// The same path twice, or a file where a folder is needed.
@@ -149,6 +151,7 @@ impl Error {
             ErrorKind::Ambiguous => "give more digits of the identifier",
             ErrorKind::UnsupportedVersion => "use a newer version of lockgate",
             ErrorKind::Storage => "check the location, the credentials and the connection",
+            ErrorKind::Retention => "wait until the retention has ended, and do it again",
             ErrorKind::Io => "check free space and permissions on this machine",
             ErrorKind::Maintenance => "run `lockgate check`; nothing that is in use was removed",
             ErrorKind::Limit | ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::Cancelled => {
@@ -179,8 +182,11 @@ impl StdError for Error {
 
 impl From<lockgate_storage::Error> for Error {
     fn from(source: lockgate_storage::Error) -> Self {
-        let mut error =
-            Self::new(ErrorKind::Storage, source.to_string()).with_retry(source.retry());
+        let kind = match source.kind() {
+            lockgate_storage::ErrorKind::Retention => ErrorKind::Retention,
+            _ => ErrorKind::Storage,
+        };
+        let mut error = Self::new(kind, source.to_string()).with_retry(source.retry());
         error.hint = source.hint().map(|hint| hint.to_string());
         error.with_source(source)
     }

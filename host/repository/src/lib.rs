@@ -29,6 +29,7 @@ mod open;
 mod prune;
 mod read;
 mod repair;
+mod retention;
 mod seal;
 mod snapshots;
 mod stats;

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Credentials or permissions do not suffice.
     PermissionDenied,
+    /// The storage must not let go of the object yet, whoever asks: it is under retention (S3 Object Lock).
+    Retention,
     /// The server does not answer, or not in a way that makes sense.
     Unreachable,
     /// The time for an operation ran out.
@@ -115,9 +117,10 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self.details.kind {
             ErrorKind::Unreachable | ErrorKind::Timeout => Retry::Later,
-            ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::InvalidUrl => {
-                Retry::AfterFix
-            }
+            ErrorKind::PermissionDenied
+            | ErrorKind::Retention
+            | ErrorKind::NoSpace
+            | ErrorKind::InvalidUrl => Retry::AfterFix,
             ErrorKind::Unsupported if self.details.hint.is_some() => Retry::AfterFix,
             ErrorKind::NotFound if self.details.hint.is_some() => Retry::AfterFix,
             _ => Retry::Never,
@@ -132,6 +135,7 @@ impl Error {
         }
         let hint = match self.details.kind {
             ErrorKind::PermissionDenied => "check the permissions and credentials of this location",
+            ErrorKind::Retention => "wait until the retention of the object has ended",
             ErrorKind::Unreachable => "check the address, the network and that the server runs",
             ErrorKind::Timeout => {
                 "check the network, or raise the options timeout, io-timeout or write-timeout"
@@ -225,6 +229,10 @@ impl Reason {
         let message = error.message();
         let code = quoted(message, "S3Error { code: \"").filter(|code| !code.is_empty())?;
         let text = quoted(message, "message: \"").unwrap_or_default();
+        if tells_of_retention(text) {
+            let cause = one_line(&format!("{code}: {text}"));
+            return Some(Self { kind: ErrorKind::Retention, cause, hint: None });
+        }
         let (kind, hint) = match code {
             "NoSuchBucket" => (ErrorKind::NotFound, "create the bucket, or correct its name"),
             // The last one is versitygw's.
@@ -300,6 +308,13 @@ impl Reason {
         );
         Some(Self { kind, cause, hint })
     }
+}
+
+/// Whether a refusal is because of a retention. The code is the one of any refusal: AWS, versitygw and Ceph say "object lock"
+/// in the text, MinIO "WORM protected", others "retention".
+fn tells_of_retention(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["object lock", "worm protected", "retention"].iter().any(|words| text.contains(words))
 }
 
 fn of_io(error: &io::Error) -> ErrorKind {
@@ -391,6 +406,20 @@ mod tests {
             error.to_string(),
             "could not read data/ab/c in s3:https://h/b: NoSuchBucket: The specified bucket does not exist"
         );
+    }
+
+    #[test]
+    fn a_retention_is_not_taken_for_a_lack_of_rights() {
+        let told = |code: &str, text: &str| {
+            let message =
+                format!(r#"S3Error {{ code: "{code}", message: "{text}", resource: "" }}"#);
+            of(opendal::Error::new(opendal::ErrorKind::PermissionDenied, message)).kind()
+        };
+        let aws = "Access Denied because object protected by object lock.";
+        assert_eq!(told("AccessDenied", aws), ErrorKind::Retention);
+        let minio = "Object is WORM protected and cannot be overwritten";
+        assert_eq!(told("InvalidRequest", minio), ErrorKind::Retention);
+        assert_eq!(told("AccessDenied", "Access Denied"), ErrorKind::PermissionDenied);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const OBJECT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most objects that one listing may have: about 2 GiB of memory, or 400 TiB in packs of 32 MiB.
 pub(crate) const LISTED_OBJECTS_MAX: usize = 12_000_000;
+/// Most versions of one object that are looked at.
+pub(crate) const VERSIONS_MAX: usize = 1000;
 /// Longest name of an object, in bytes (S3 allows 1024 with the prefix).
 pub(crate) const NAME_BYTES_MAX: usize = 512;
 /// Deepest folder of an object.

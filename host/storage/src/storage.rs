@@ -287,6 +287,32 @@ impl Storage {
         self.reads().delete(name).await.map_err(|error| self.error("delete", Some(name), error))
     }
 
+    /// Bytes that the storage keeps of an object although it was deleted: its older versions, in a bucket that has versions. 0
+    /// when it keeps nothing, none when it does not tell.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn kept_of_deleted(&self, name: &str) -> Result<Option<u64>, Error> {
+        self.check_name("list", name)?;
+        if !self.reads().info().capability().list_with_versions {
+            return Ok(None);
+        }
+        let failed = |error| self.error("list the versions of", Some(name), error);
+        let mut lister = self.reads().lister_with(name).versions(true).await.map_err(failed)?;
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(entry) = lister.try_next().await.map_err(failed)? {
+            count += 1;
+            // Objects have few versions, and few names begin with the name of another.
+            if count > limits::VERSIONS_MAX {
+                break;
+            }
+            if entry.path() == name && !entry.metadata().is_deleted() {
+                bytes += entry.metadata().content_length();
+            }
+        }
+        Ok(Some(bytes))
+    }
+
     async fn pace_download(&self, bytes: u64) {
         if let Some(pace) = &self.inner.download {
             pace.pass(bytes).await;

@@ -41,7 +41,7 @@ pub use openssl::{KeyKind, OpenSsl};
 pub use postgresql::{PostgreSql, PostgreSqlOptions};
 pub use python::python_packages;
 pub use redis::{Redis, RedisCluster, RedisOptions};
-pub use s3::S3Server;
+pub use s3::{Bucket, S3Server};
 pub use sqlite::{ACCOUNTS, Moved, Sqlite, SqliteProgram};
 pub use stand_in::StandIn;
 pub use tools::{

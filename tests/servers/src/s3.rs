@@ -12,6 +12,17 @@ const BUCKET: &str = "lockgate";
 const ACCESS_KEY: &str = "lockgate-test";
 const SECRET_KEY: &str = "lockgate-test-secret";
 
+/// What a bucket does with objects under retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// There is no retention, and there are no versions.
+    Plain,
+    /// A deletion is refused.
+    Refusing,
+    /// As AWS has it: a deletion hides the object, and its version stays.
+    Versioned,
+}
+
 /// An S3 server with one empty bucket.
 #[derive(Debug)]
 pub struct S3Server {
@@ -36,7 +47,17 @@ impl S3Server {
     /// # Errors
     /// When the server cannot be built or does not start.
     pub fn start() -> Result<Self> {
-        Self::start_with(false, ACCESS_KEY, SECRET_KEY)
+        Self::start_with(false, ACCESS_KEY, SECRET_KEY, Bucket::Plain)
+    }
+
+    /// Starts a server whose bucket has Object Lock, with a default retention that has not ended.
+    ///
+    /// # Errors
+    /// When the server cannot be built or does not start.
+    pub fn start_locked(bucket: Bucket) -> Result<Self> {
+        let server = Self::start_with(false, ACCESS_KEY, SECRET_KEY, bucket)?;
+        server.set_retention(true)?;
+        Ok(server)
     }
 
     /// Starts a server without TLS whose bucket belongs to the owner of these keys.
@@ -44,7 +65,7 @@ impl S3Server {
     /// # Errors
     /// When the server cannot be built or does not start.
     pub fn start_for(access_key: &str, secret_key: &str) -> Result<Self> {
-        Self::start_with(false, access_key, secret_key)
+        Self::start_with(false, access_key, secret_key, Bucket::Plain)
     }
 
     /// Starts a server with a certificate of an authority that was made for it.
@@ -52,10 +73,15 @@ impl S3Server {
     /// # Errors
     /// When the server cannot be built or does not start.
     pub fn start_with_tls() -> Result<Self> {
-        Self::start_with(true, ACCESS_KEY, SECRET_KEY)
+        Self::start_with(true, ACCESS_KEY, SECRET_KEY, Bucket::Plain)
     }
 
-    fn start_with(is_tls: bool, access_key: &str, secret_key: &str) -> Result<Self> {
+    fn start_with(
+        is_tls: bool,
+        access_key: &str,
+        secret_key: &str,
+        bucket: Bucket,
+    ) -> Result<Self> {
         let program = versitygw()?;
         let folder = Folder::create("lockgate-s3-")?;
         let port = free_port()?;
@@ -73,12 +99,16 @@ impl S3Server {
             arguments.extend(["--cert".to_owned(), text(&files.certificate)]);
             arguments.extend(["--key".to_owned(), text(&files.key)]);
         }
-        arguments.extend([
-            "posix".to_owned(),
-            "--sidecar".to_owned(),
-            text(&metadata),
-            text(&data),
-        ]);
+        arguments.extend(["posix".to_owned(), "--sidecar".to_owned(), text(&metadata)]);
+        if bucket == Bucket::Versioned {
+            let versions = folder.path().join("versions");
+            fs::create_dir_all(&versions)?;
+            arguments.extend(["--versioning-dir".to_owned(), text(&versions)]);
+            // What the server itself writes when a bucket is told to have versions.
+            fs::create_dir_all(metadata.join(BUCKET).join("meta"))?;
+            fs::write(metadata.join(BUCKET).join("meta/versioning"), [1])?;
+        }
+        arguments.push(text(&data));
         let server = Server::start(&program, &arguments, &folder.path().join("log"))?;
         server.wait("versitygw", || is_listening(port))?;
         let protocol = if is_tls { "https" } else { "http" };
@@ -103,6 +133,29 @@ impl S3Server {
     #[must_use]
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join("data").join(BUCKET)
+    }
+
+    /// The folder that holds the versions of objects that were deleted, in a versioned bucket.
+    #[must_use]
+    pub fn versions(&self) -> PathBuf {
+        self.folder.path().join("versions").join(BUCKET)
+    }
+
+    /// Whether the retention of all objects goes on, or has ended long ago.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn set_retention(&self, goes_on: bool) -> Result<()> {
+        let length = if goes_on { "\"Years\":500" } else { "\"Days\":1" };
+        // Which the server itself writes when it is told so; it dates the default from its beginning on.
+        let lock = format!(
+            r#"{{"Enabled":true,"DefaultRetention":{{"Mode":"COMPLIANCE",{length}}},"CreatedAt":"2020-01-01T00:00:00Z"}}"#
+        );
+        let attributes = self.folder.path().join("metadata").join(BUCKET).join("meta");
+        fs::create_dir_all(&attributes)?;
+        // Whole or not at all: the server reads it with each request.
+        fs::write(attributes.join("new"), lock)?;
+        Ok(fs::rename(attributes.join("new"), attributes.join("bucket-lock"))?)
     }
 
     /// The number of the server's process.

@@ -125,12 +125,27 @@ fn print_summary(context: &Context, report: &ForgetReport) {
     if context.json {
         output::message(
             "summary",
-            json!({ "kept": kept, "removed": removed, "dry_run": report.dry_run }),
+            json!({
+                "kept": kept, "removed": removed, "retained": report.retained_count(),
+                "hidden": report.hidden, "dry_run": report.dry_run,
+            }),
         );
         return;
     }
     let would = if report.dry_run { "would be " } else { "" };
     output::line(format!("{kept} kept, {removed} {would}forgotten"));
+    let retained = report.retained_count();
+    if retained > 0 {
+        output::line(format!(
+            "{retained} of those kept stay until their retention in the storage has ended"
+        ));
+    }
+    if report.hidden > 0 {
+        output::line(format!(
+            "the bucket keeps {} of those forgotten as older versions",
+            report.hidden
+        ));
+    }
     if removed > 0 && !report.dry_run {
         output::note("`lockgate prune` gives the space back.");
     }

@@ -83,6 +83,22 @@ fn print(context: &Context, report: &PruneReport) {
             words::bytes(bytes)
         ));
     }
+    if report.packs_retained > 0 {
+        output::line(format!(
+            "{:14} {:>12}  {}: a later prune deletes them, when their retention in the storage has ended",
+            "retained",
+            words::plural(report.packs_retained, "pack"),
+            words::bytes(report.bytes_retained)
+        ));
+    }
+    if report.packs_hidden > 0 {
+        output::line(format!(
+            "{:14} {:>12}  {}: deleted, and kept by the bucket as older versions until its rules remove them",
+            "hidden",
+            words::plural(report.packs_hidden, "pack"),
+            words::bytes(report.bytes_hidden)
+        ));
+    }
     for holder in &report.waits_for {
         output::note(format!("What {holder} may need was left as it is."));
     }

@@ -10,8 +10,8 @@ impl Jobs {
     /// again. What the snapshot alone needed stays in the repository until a prune.
     ///
     /// # Errors
-    /// `NotFound` when there is none, `Conflict` while it is made or restored, or a job waits for it, or its snapshot is pinned;
-    /// what the repository says, and then the backup stays.
+    /// `NotFound` when there is none, `Conflict` while it is made or restored, or a job waits for it, or its snapshot is pinned
+    /// or under retention in the storage; what the repository says, and then the backup stays.
     pub async fn delete_backup(&self, id: &BackupId) -> Result<()> {
         let backup = self.backup(id).await?;
         let in_the_way = match backup.state {
@@ -57,6 +57,14 @@ impl Jobs {
             return Ok(());
         }
         let report = repository.forget(&options).await?;
+        if report.retained_count() > 0 {
+            let message = format!(
+                "backup {} is not deleted: its snapshot is under retention in the storage",
+                backup.id
+            );
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("wait until the retention has ended"));
+        }
         if report.removed_count() < options.snapshots.len() {
             let message = format!("backup {} is not deleted: its snapshot is pinned", backup.id);
             return Err(

@@ -55,6 +55,13 @@ pub(super) fn run(work: &Work, request: &RetentionRequest) -> Result<Value> {
         work.recorder.note(format!(
             "repository {place}: {removed} packs deleted, {marked} marked for later"
         ));
+        let held = report.packs_retained + report.packs_hidden;
+        if held > 0 {
+            let bytes = report.bytes_retained + report.bytes_hidden;
+            work.recorder.note(format!(
+                "repository {place}: {held} packs with {bytes} bytes are in the storage until their retention has ended"
+            ));
+        }
         is_pruned = true;
     }
     Ok(json!({ "units": counts, "pruned": is_pruned }))

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Snapshot;
 use crate::layout::FileKind;
 use crate::open::Repository;
+use crate::retention::{Deleted, Deleter};
 use policy::Candidate;
 
 /// What is forgotten.
@@ -43,6 +44,8 @@ pub struct ForgetOptions {
 pub struct ForgetReport {
     /// By key.
     pub groups: Vec<ForgetGroup>,
+    /// Of those that went, how many the bucket keeps as older versions.
+    pub hidden: u64,
     /// Whether nothing was deleted.
     pub dry_run: bool,
 }
@@ -74,6 +77,13 @@ impl ForgetReport {
         self.groups.iter().map(|group| group.removed.len()).sum()
     }
 
+    /// How many snapshots stay only because the storage did not let them go.
+    #[must_use]
+    pub fn retained_count(&self) -> usize {
+        let kept = self.groups.iter().flat_map(|group| &group.kept);
+        kept.filter(|kept| kept.reasons.contains(&Reason::Retained)).count()
+    }
+
     /// How many snapshots stay.
     #[must_use]
     pub fn kept_count(&self) -> usize {
@@ -100,7 +110,7 @@ impl Repository {
         }
         let lock = self.lock_shared().await?;
         let done = match self.plan_forget(options).await {
-            Ok(report) => self.delete_snapshots(&report, &lock).await.map(|()| report),
+            Ok(report) => self.delete_snapshots(report, &lock).await,
             Err(error) => Err(error),
         };
         let released = lock.release().await;
@@ -119,16 +129,32 @@ impl Repository {
             false => Ok(by_choice(key, snapshots, &chosen)),
         };
         let groups = groups.into_iter().map(decide).collect::<Result<_>>()?;
-        Ok(ForgetReport { groups, dry_run: options.dry_run })
+        Ok(ForgetReport { groups, dry_run: options.dry_run, ..ForgetReport::default() })
     }
 
-    async fn delete_snapshots(&self, report: &ForgetReport, lock: &crate::LockGuard) -> Result<()> {
-        for snapshot in report.groups.iter().flat_map(|group| &group.removed) {
-            lock.ensure_held()?;
-            self.delete_file(FileKind::Snapshot, &snapshot.id).await?;
-            tracing::info!(snapshot = %snapshot.id, "forgot a snapshot");
+    /// One that the storage does not let go is among those that stay.
+    async fn delete_snapshots(
+        &self,
+        mut report: ForgetReport,
+        lock: &crate::LockGuard,
+    ) -> Result<ForgetReport> {
+        let mut deleter = Deleter::new(self);
+        for group in &mut report.groups {
+            for snapshot in std::mem::take(&mut group.removed) {
+                lock.ensure_held()?;
+                match deleter.delete(&FileKind::Snapshot.name(&snapshot.id)).await? {
+                    Deleted::Refused => {
+                        group.kept.push(Kept { snapshot, reasons: vec![Reason::Retained] });
+                        continue;
+                    }
+                    Deleted::Hidden => report.hidden += 1,
+                    Deleted::Gone => {}
+                }
+                tracing::info!(snapshot = %snapshot.id, "forgot a snapshot");
+                group.removed.push(snapshot);
+            }
         }
-        Ok(())
+        Ok(report)
     }
 }
 

@@ -154,6 +154,8 @@ pub enum Reason {
     },
     /// No rule keeps any snapshot of the group, and the last one of a group never goes unasked.
     LastOfGroup,
+    /// No rule keeps it, and the storage must: its retention has not ended.
+    Retained,
 }
 
 impl fmt::Display for Reason {
@@ -170,6 +172,7 @@ impl fmt::Display for Reason {
                 write!(formatter, "{}{} within {period}", oldest(*is_oldest), slot.adverb())
             }
             Self::LastOfGroup => formatter.write_str("last of its group"),
+            Self::Retained => formatter.write_str("under retention in the storage"),
         }
     }
 }

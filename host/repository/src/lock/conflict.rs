@@ -56,7 +56,7 @@ pub(super) async fn check_others(
     for (file, lock) in found.others {
         if is_stale(&lock, &file, now, timing) {
             tracing::warn!(lock = %file.id.short(), holder = %holder(&lock), "stale lock removed");
-            repository.delete_file(FileKind::Lock, &file.id).await?;
+            repository.delete_if_free(FileKind::Lock, &file.id).await?;
             continue;
         }
         if forbids(&lock, mode) {

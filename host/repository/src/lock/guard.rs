@@ -77,7 +77,8 @@ impl LockGuard {
             if taken.send(outcome).is_ok() && is_ours {
                 holder.refresh_until(stopped).await;
             }
-            holder.repository.delete_file(FileKind::Lock, &holder.id).await
+            // One that must stay counts for nothing when it is half an hour old, or as soon as this process ends.
+            holder.repository.delete_if_free(FileKind::Lock, &holder.id).await.map(drop)
         });
         match is_taken.await {
             Ok(Ok(seen)) => {

@@ -38,7 +38,7 @@ impl Repository {
     pub async fn locks(&self) -> Result<Vec<Lock>> {
         let own = write(self, Mode::Shared, None).await?;
         let locks = self.locks_but(own).await;
-        self.delete_file(FileKind::Lock, &own).await?;
+        self.delete_if_free(FileKind::Lock, &own).await?;
         locks
     }
 
@@ -71,10 +71,14 @@ impl Repository {
                 report.kept.push(lock);
                 continue;
             }
-            match self.delete_file(FileKind::Lock, &lock.id).await {
+            match self.delete_if_free(FileKind::Lock, &lock.id).await {
                 Err(error) if error.is_of_missing_file() => continue,
+                Ok(false) => {
+                    report.kept.push(lock);
+                    continue;
+                }
                 deleted => deleted?,
-            }
+            };
             tracing::warn!(lock = %lock.id.short(), "lock removed");
             report.removed.push(lock);
         }

@@ -34,6 +34,7 @@ use crate::format::{Snapshot, Time};
 use crate::layout::{FileKind, pack_name};
 use crate::lock::{LockGuard, Seen};
 use crate::open::Repository;
+use crate::retention::{Deleted, Deleter};
 use plan::{Leave, Plan};
 use progress::Observed;
 use publish::{IndexWriter, Published, publish, unmark};
@@ -134,14 +135,15 @@ impl Repository {
 impl Prune<'_> {
     async fn run(&self, report: &mut PruneReport) -> Result<()> {
         self.recover().await?;
-        self.remove().await?;
+        let retained = self.remove(report).await?;
         let step = self.observed.step("repacking", true);
         step.set_total(report.bytes_repacked);
         let (repository, lock) = (self.repository, self.lock);
         let repacked =
             repack::repack(repository, lock, &self.survey, &self.plan, self.until, &step).await?;
         self.tell_repacked(&repacked, report);
-        let published = publish(repository, lock, &self.survey, &self.plan, &repacked).await?;
+        let published =
+            publish(repository, lock, &self.survey, &self.plan, &repacked, &retained).await?;
         report.indexes_rewritten = published.written;
         self.settle(&published).await
     }
@@ -167,16 +169,23 @@ impl Prune<'_> {
         live.flush().await
     }
 
-    /// Deletes what was marked long enough ago. Index files name it until it is gone.
-    async fn remove(&self) -> Result<()> {
+    /// Deletes what was marked long enough ago. Index files name it until it is gone. Gives what the storage did not let go.
+    async fn remove(&self, report: &mut PruneReport) -> Result<HashSet<Digest>> {
+        let mut deleter = Deleter::new(self.repository);
+        let mut retained = HashSet::new();
         let step = self.observed.step("deleting", false);
         step.set_total(self.plan.removed.len() as u64);
         for pack in &self.plan.removed {
             self.lock.ensure_held()?;
-            self.repository.storage().delete(&pack_name(pack)).await?;
+            let deleted = deleter.delete(&pack_name(pack)).await?;
+            let size = self.survey.packs.get(pack).map_or(0, |state| u64::from(state.size));
+            report.tell_deleted(deleted, size);
+            if deleted == Deleted::Refused {
+                retained.insert(*pack);
+            }
             step.advance(1);
         }
-        Ok(())
+        Ok(retained)
     }
 
     /// Takes out of `report` what there was no time for.
@@ -211,7 +220,8 @@ impl Prune<'_> {
         }
         for id in &published.old {
             lock.ensure_held()?;
-            repository.delete_file(FileKind::Index, id).await?;
+            // Where one must stay, its packs count as in use, and a later prune tries again.
+            repository.delete_if_free(FileKind::Index, id).await?;
         }
         if !published.marks.is_empty() && self.has_strangers().await? {
             // One who began in between may have read the old files.

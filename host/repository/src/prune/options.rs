@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::PruneLimit;
+use crate::retention::Deleted;
 
 /// How a repository is pruned.
 #[derive(Clone)]
@@ -97,6 +98,10 @@ pub struct PruneReport {
     pub packs_recovered: u64,
     /// Packs that were marked long enough ago and are deleted.
     pub packs_removed: u64,
+    /// Packs that were to be deleted and stay, marked, because their retention has not ended.
+    pub packs_retained: u64,
+    /// Packs that are deleted and that the bucket keeps as older versions.
+    pub packs_hidden: u64,
     /// Needed.
     pub bytes_used: u64,
     /// Not needed, before.
@@ -111,10 +116,29 @@ pub struct PruneReport {
     pub bytes_waiting: u64,
     /// In packs that are deleted: space that is free now.
     pub bytes_removed: u64,
+    /// In packs that stay because of their retention.
+    pub bytes_retained: u64,
+    /// In packs that the bucket keeps as older versions.
+    pub bytes_hidden: u64,
     /// Index files.
     pub indexes: u64,
     /// Index files that are written anew.
     pub indexes_rewritten: u64,
     /// Holders of locks because of whom less was done than could have been.
     pub waits_for: Vec<String>,
+}
+
+impl PruneReport {
+    /// What was to be removed is counted as what became of it.
+    pub(super) fn tell_deleted(&mut self, deleted: Deleted, bytes: u64) {
+        let (packs, all) = match deleted {
+            Deleted::Gone => return,
+            Deleted::Hidden => (&mut self.packs_hidden, &mut self.bytes_hidden),
+            Deleted::Refused => (&mut self.packs_retained, &mut self.bytes_retained),
+        };
+        *packs += 1;
+        *all += bytes;
+        self.packs_removed = self.packs_removed.saturating_sub(1);
+        self.bytes_removed = self.bytes_removed.saturating_sub(bytes);
+    }
 }

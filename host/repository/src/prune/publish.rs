@@ -91,11 +91,14 @@ pub(super) async fn publish(
     survey: &Survey,
     plan: &Plan,
     repacked: &HashSet<Digest>,
+    retained: &HashSet<Digest>,
 ) -> Result<Published> {
     let mut published = Published::default();
     let mut live = IndexWriter::live(repository, lock);
     let mut marks = IndexWriter::marks(repository, lock);
-    let removed: HashSet<Digest> = plan.removed.iter().copied().collect();
+    // What the storage did not let go stays marked.
+    let removed = plan.removed.iter().copied().filter(|id| !retained.contains(id));
+    let removed: HashSet<Digest> = removed.collect();
     let is_leaving = |id: &Digest| plan.changes(id) || repacked.contains(id);
     let is_over = |pack: &IndexPack| {
         let is_live = survey.packs.get(&pack.id).is_some_and(|state| state.is_live);
