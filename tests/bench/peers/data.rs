@@ -118,9 +118,9 @@ fn rows(random: &mut Random, length: usize, file: &mut File) -> Result<()> {
             let (name, choice) = (random.number(), random.number());
             let word = |shift: u32| WORDS[(choice >> shift) as usize % WORDS.len()];
             let (amount, day, second) = (choice % 10_000_000, choice >> 40 & 1023, choice >> 50);
-            write!(
+            writeln!(
                 text,
-                "INSERT INTO entry VALUES ({row},'{name:016x}','{} {}','{}-{}',{amount},{day},{second},'{} {} {}');\n",
+                "INSERT INTO entry VALUES ({row},'{name:016x}','{} {}','{}-{}',{amount},{day},{second},'{} {} {}');",
                 word(8),
                 word(12),
                 word(16),

@@ -71,7 +71,7 @@ fn by_hand(context: &Context, name: &str, step: MaintenanceStep) -> Result<Exit>
     let is_out = step == MaintenanceStep::Enter;
     for name in names {
         if context.json {
-            output::message("maintenance", &json!({ "name": name, "is_out_of_service": is_out }));
+            output::message("maintenance", json!({ "name": name, "is_out_of_service": is_out }));
         } else {
             let what = if is_out { "out of service" } else { "in service" };
             output::line(format!("{name} is {what}"));
@@ -87,7 +87,7 @@ fn list(context: &Context) -> Result<Exit> {
         if context.json {
             output::message(
                 "maintenance",
-                &json!({ "name": held.source, "is_out_of_service": true,
+                json!({ "name": held.source, "is_out_of_service": true,
                 "since": held.since, "job": held.job }),
             );
         } else {

@@ -104,9 +104,9 @@ fn export(
 fn bring_what_was_missed(work: &Work, object: &Backup) {
     let reached = |name: &String| object.copies.get(name).is_some_and(is_stored);
     match work.wait(catch_up(&work.site, &work.store, reached)) {
-        Ok(done) => done.iter().for_each(|one| work.recorder.note(&one.to_string())),
+        Ok(done) => done.iter().for_each(|one| work.recorder.note(one.to_string())),
         // The backup is made all the same.
-        Err(error) => work.recorder.note(&format!("what was missed is not copied: {error}")),
+        Err(error) => work.recorder.note(format!("what was missed is not copied: {error}")),
     }
 }
 
@@ -116,7 +116,7 @@ fn is_stored(copy: &CopyStatus) -> bool {
 
 fn note_missed(work: &Work, object: &Backup) {
     for (name, copy) in object.copies.iter().filter(|(_, copy)| !is_stored(copy)) {
-        work.recorder.note(&format!(
+        work.recorder.note(format!(
             "repository {name} does not have the backup yet, it is copied later: {}",
             copy.message
         ));

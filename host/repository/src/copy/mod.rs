@@ -25,6 +25,9 @@ use walk::Walker;
 /// years need not begin again when it breaks off.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(600);
 
+/// Hears of snapshots.
+type Observer = Arc<dyn Fn(&Copied) + Send + Sync>;
+
 /// What is copied, and how.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -40,7 +43,7 @@ pub struct CopyOptions {
     /// Nothing is written, and no lock is taken.
     pub dry_run: bool,
     /// Is told of each snapshot that is there now.
-    pub observer: Option<Arc<dyn Fn(&Copied) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 impl Default for CopyOptions {

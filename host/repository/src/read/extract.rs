@@ -149,8 +149,8 @@ async fn rescue(reader: &Reader, round: &Arc<Round>, region: &Region, error: Err
         let id = first.id;
         off_reactor(move || {
             let pieces = round.pieces.get(wanted).unwrap_or_default();
-            let its = pieces.iter().filter(|piece| piece.id == id);
-            its.map(|piece| write_piece(&round, piece, &plain)).collect::<Result<()>>()
+            let mut its = pieces.iter().filter(|piece| piece.id == id);
+            its.try_for_each(|piece| write_piece(&round, piece, &plain))
         })
         .await?;
     }
