@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::folder::Folder;
 use crate::install::{Prerequisite, install};
-use crate::process::{Server, free_port};
+use crate::process::Server;
 use crate::python::python_packages;
 
 /// How nodes are started.
@@ -179,5 +179,5 @@ impl Cassandra {
 
 /// A port that no other program of this machine gets as long as it is held.
 fn held_port() -> Result<TcpListener> {
-    Ok(TcpListener::bind(("127.0.0.1", free_port()?))?)
+    Ok(TcpListener::bind("127.0.0.1:0").context("hold a free port")?)
 }
