@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::find::parse_bytes;
 
 /// A share of the repository, or a number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,17 +38,9 @@ impl FromStr for PruneLimit {
             let percent: u8 = percent.parse().map_err(|_| refuse())?;
             return if percent < 100 { Ok(Self::Percent(percent)) } else { Err(refuse()) };
         }
-        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-        let shift = match text.get(digits.len()..).unwrap_or_default() {
-            "" => 0,
-            "k" | "K" => 10,
-            "m" | "M" => 20,
-            "g" | "G" => 30,
-            "t" | "T" => 40,
-            _ => return Err(refuse()),
-        };
-        let number: u64 = digits.parse().map_err(|_| refuse())?;
-        number.checked_mul(1 << shift).map(Self::Bytes).ok_or_else(refuse)
+        // A plus was always taken here.
+        let bytes = parse_bytes(text.strip_prefix('+').unwrap_or(text));
+        bytes.map(Self::Bytes).ok_or_else(refuse)
     }
 }
 
@@ -86,13 +79,14 @@ mod tests {
             ("0", PruneLimit::Bytes(0)),
             ("10G", PruneLimit::Bytes(10 << 30)),
             ("512k", PruneLimit::Bytes(512 << 10)),
+            ("+7", PruneLimit::Bytes(7)),
             ("unlimited", PruneLimit::Unlimited),
         ];
         for (text, limit) in cases {
             assert_eq!(text.parse::<PruneLimit>().unwrap(), limit);
             assert_eq!(limit.to_string().parse::<PruneLimit>().unwrap(), limit);
         }
-        for text in ["", "%", "100%", "-1", "5 G", "5GB", "99999999999T", "G"] {
+        for text in ["", "%", "100%", "-1", "5 G", "5GB", "99999999999T", "G", "++7", "+-7", "+"] {
             assert!(text.parse::<PruneLimit>().is_err(), "{text}");
         }
     }
