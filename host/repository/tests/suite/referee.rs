@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use lockgate_repository::{InitOptions, Node, Repository, Snapshot, SnapshotDraft, WriteOptions};
+use lockgate_repository::{
+    InitOptions, Node, Reader, Repository, Snapshot, SnapshotDraft, WriteOptions,
+};
 use lockgate_storage::{Storage, StorageOptions, StorageUrl};
 use lockgate_types::EntryPath;
 
@@ -252,7 +254,11 @@ fn node(path: &str) -> Node {
 
 /// What our reader gives for the file at `path`.
 pub async fn read(repository: &Repository, snapshot: &Snapshot, path: &str) -> Option<Vec<u8>> {
-    let reader = repository.reader().await.unwrap();
+    read_from(&repository.reader().await.unwrap(), snapshot, path).await
+}
+
+/// The same with an index that was loaded before.
+pub async fn read_from(reader: &Reader, snapshot: &Snapshot, path: &str) -> Option<Vec<u8>> {
     let path = EntryPath::try_from(path).unwrap();
     let node = reader.node(&snapshot.tree, &path).await.unwrap()?;
     let mut content = reader.content(&node);
