@@ -17,7 +17,7 @@ use crate::url::StorageUrl;
 /// What a call does to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
-    /// Stores an object.
+    /// Stores an object, or gives it its name.
     Put,
     /// Reads an object or a range of it.
     Get,
@@ -82,7 +82,8 @@ impl Faults {
     /// As [`Storage::open`].
     pub fn open(&self, url: &StorageUrl, options: &StorageOptions) -> Result<Storage, Error> {
         let layer = layer::FaultLayer { faults: self.clone() };
-        Storage::open_over(url, options, |operator| operator.layer(layer))
+        let storage = Storage::open_over(url, options, |operator| operator.layer(layer))?;
+        Ok(storage.with_faults(self.clone()))
     }
 
     /// `fault` happens at the `call`-th call, counted from 1 on since the beginning, of `operation`; of any operation when

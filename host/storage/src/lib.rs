@@ -8,6 +8,7 @@
 //! Defaults: 5 retries, 30 s for a small operation, 60 s for each piece of a transfer, 300 s for one upload, 32 operations
 //! at a time, no limit of speed; TLS with the roots of the system and the ring provider.
 
+mod draft;
 mod error;
 mod layers;
 mod limits;
@@ -26,6 +27,7 @@ pub mod conformance;
 #[cfg(feature = "fault")]
 pub mod fault;
 
+pub use draft::Draft;
 pub use error::{Error, ErrorKind};
 pub use options::StorageOptions;
 pub use services::{Scheme, schemes};

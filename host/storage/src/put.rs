@@ -11,7 +11,7 @@ use crate::storage::Storage;
 use crate::{limits, services};
 
 /// How one attempt ended.
-enum Attempt {
+pub(crate) enum Attempt {
     Done,
     /// Somebody's object, perhaps our own of an earlier attempt, has the name.
     Taken,
@@ -19,6 +19,42 @@ enum Attempt {
     Failed(opendal::Error),
     /// It may have worked.
     Unknown(opendal::Error),
+}
+
+impl Attempt {
+    pub(crate) fn of(error: opendal::Error) -> Self {
+        match error.kind() {
+            opendal::ErrorKind::ConditionNotMatch | opendal::ErrorKind::AlreadyExists => {
+                Self::Taken
+            }
+            _ if error.is_temporary() => Self::Unknown(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// The attempts that an upload has left.
+pub(crate) struct Tries {
+    left: usize,
+    pause: Duration,
+}
+
+impl Tries {
+    /// Waits for the next attempt after one that ended with `failure`; false when there is none.
+    pub(crate) async fn again(&mut self, name: &str, failure: &opendal::Error) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let pause = self.pause;
+        tracing::warn!(
+            object = name, pause_ms = pause.as_millis(), cause = %error::cause(failure),
+            "storage: trying the upload again"
+        );
+        tokio::time::sleep(with_jitter(pause)).await;
+        self.pause = (pause * 2).min(limits::RETRY_PAUSE_MAX);
+        true
+    }
 }
 
 impl Storage {
@@ -41,8 +77,7 @@ impl Storage {
         }
         self.pace_upload(data.len() as u64).await;
         let mut may_be_ours = false;
-        let mut retries_left = self.retries();
-        let mut pause = limits::RETRY_PAUSE_MIN;
+        let mut tries = self.tries();
         loop {
             let failure = match self.attempt(name, data.clone()).await {
                 Attempt::Done => return Ok(()),
@@ -52,16 +87,9 @@ impl Storage {
                 Attempt::Unknown(error) => error,
             };
             may_be_ours = true;
-            if retries_left == 0 {
+            if !tries.again(name, &failure).await {
                 return self.settle(name, &data, failure).await;
             }
-            retries_left -= 1;
-            tracing::warn!(
-                object = name, pause_ms = pause.as_millis(), cause = %error::cause(&failure),
-                "storage: trying the upload again"
-            );
-            tokio::time::sleep(with_jitter(pause)).await;
-            pause = (pause * 2).min(limits::RETRY_PAUSE_MAX);
         }
     }
 
@@ -78,13 +106,7 @@ impl Storage {
         let write = self.writes().write_with(name, data);
         match write.if_not_exists(is_conditional).await {
             Ok(_) => Attempt::Done,
-            Err(error) => match error.kind() {
-                opendal::ErrorKind::ConditionNotMatch | opendal::ErrorKind::AlreadyExists => {
-                    Attempt::Taken
-                }
-                _ if error.is_temporary() => Attempt::Unknown(error),
-                _ => Attempt::Failed(error),
-            },
+            Err(error) => Attempt::of(error),
         }
     }
 
@@ -118,7 +140,11 @@ impl Storage {
         if rest.is_empty() { Ok(()) } else { Err(self.taken(name)) }
     }
 
-    fn taken(&self, name: &str) -> Error {
+    pub(crate) fn tries(&self) -> Tries {
+        Tries { left: self.retries(), pause: limits::RETRY_PAUSE_MIN }
+    }
+
+    pub(crate) fn taken(&self, name: &str) -> Error {
         self.own_error(ErrorKind::AlreadyExists, "write", name, "it is there already")
     }
 }

@@ -2,11 +2,12 @@
 //! `table!`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use opendal::{Builder, Operator};
 
 use crate::error::{Error, ErrorKind};
-use crate::local::LocalBuilder;
+use crate::local::{Folder, LocalBuilder};
 use crate::options::StorageOptions;
 use crate::url::{Address, Form, StorageUrl};
 
@@ -35,7 +36,20 @@ impl Scheme {
     }
 }
 
-type Make = fn(&Address, Settings) -> Result<Operator, opendal::Error>;
+/// A way to a location.
+pub(crate) struct Made {
+    pub(crate) operator: Operator,
+    /// The folder itself, where the location is one of this machine.
+    pub(crate) folder: Option<Arc<Folder>>,
+}
+
+impl From<Operator> for Made {
+    fn from(operator: Operator) -> Self {
+        Self { operator, folder: None }
+    }
+}
+
+type Make = fn(&Address, Settings) -> Result<Made, opendal::Error>;
 type Settings = Vec<(String, String)>;
 
 macro_rules! table {
@@ -115,7 +129,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Scheme, String> {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidUrl`] when the settings are not those of the service.
-pub(crate) fn operator(url: &StorageUrl, options: &StorageOptions) -> Result<Operator, Error> {
+pub(crate) fn operator(url: &StorageUrl, options: &StorageOptions) -> Result<Made, Error> {
     let invalid = |cause: String| Error::new(ErrorKind::InvalidUrl, "use", &url.to_string(), cause);
     let scheme = find(url.scheme()).map_err(invalid)?;
     let mut settings: Settings = options.of_service().collect();
@@ -138,20 +152,17 @@ pub(crate) fn operator(url: &StorageUrl, options: &StorageOptions) -> Result<Ope
 }
 
 /// A service of OpenDAL, by its own settings.
-fn make<B: Builder>(address: &Address, settings: Settings) -> Result<Operator, opendal::Error>
+fn make<B: Builder>(address: &Address, settings: Settings) -> Result<Made, opendal::Error>
 where
     B::Config: Default,
 {
     check_names::<B>(&settings)?;
     let root = ("root".to_owned(), address.root.clone());
-    Operator::from_iter::<B>(settings.into_iter().chain([root]))
+    Operator::from_iter::<B>(settings.into_iter().chain([root])).map(Made::from)
 }
 
 #[cfg(feature = "s3")]
-fn make_s3<B: Builder>(
-    address: &Address,
-    mut settings: Settings,
-) -> Result<Operator, opendal::Error>
+fn make_s3<B: Builder>(address: &Address, mut settings: Settings) -> Result<Made, opendal::Error>
 where
     B::Config: Default,
 {
@@ -169,11 +180,13 @@ where
     make::<B>(address, settings)
 }
 
-fn make_local(address: &Address, settings: Settings) -> Result<Operator, opendal::Error> {
+fn make_local(address: &Address, settings: Settings) -> Result<Made, opendal::Error> {
     if let Some((name, _)) = settings.first() {
         return Err(unknown_setting(name, &[]));
     }
-    Operator::new(LocalBuilder { root: PathBuf::from(&address.root) })
+    let folder = Arc::new(Folder::new(PathBuf::from(&address.root)));
+    let operator = Operator::new(LocalBuilder { folder: Arc::clone(&folder) })?;
+    Ok(Made { operator, folder: Some(folder) })
 }
 
 /// OpenDAL takes any name; a misspelt one must not be ignored.

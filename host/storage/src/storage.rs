@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -8,8 +9,10 @@ use opendal::EntryMode;
 
 use crate::error::{Error, ErrorKind};
 use crate::layers::{self, Layered};
+use crate::local::Folder;
 use crate::options::{StorageOptions, Tuning};
 use crate::pace::Pace;
+use crate::services::Made;
 use crate::url::StorageUrl;
 use crate::{limits, name, services, transport};
 
@@ -22,6 +25,11 @@ pub struct Storage {
 #[derive(Debug)]
 struct Inner {
     operators: Layered,
+    /// Where the location is a folder of this machine.
+    folder: Option<Arc<Folder>>,
+    /// What happens to the calls that go past the layers.
+    #[cfg(feature = "fault")]
+    faults: Option<crate::fault::Faults>,
     tuning: Tuning,
     upload: Option<Pace>,
     download: Option<Pace>,
@@ -59,13 +67,23 @@ impl Storage {
         let location = url.to_string();
         let tuning = options.tuning(&location)?;
         let transport = transport::transport(&location, &tuning)?;
-        let operator = services::operator(url, options)?;
+        let Made { operator, folder } = services::operator(url, options)?;
         let context = operator.base_context().with_http_transport(transport);
         let operators = layers::layered(between(operator.with_context(context)), &tuning);
         let scheme = url.scheme();
         let (upload, download) =
             (tuning.upload_speed.map(Pace::new), tuning.download_speed.map(Pace::new));
-        let inner = Inner { operators, tuning, upload, download, location, scheme };
+        let inner = Inner {
+            operators,
+            folder,
+            #[cfg(feature = "fault")]
+            faults: None,
+            tuning,
+            upload,
+            download,
+            location,
+            scheme,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -337,6 +355,32 @@ impl Storage {
     pub(crate) fn has_conditional_writes(&self) -> bool {
         self.inner.tuning.conditional_writes
             && self.writes().info().capability().write_with_if_not_exists
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Arc<Folder>> {
+        self.inner.folder.as_ref()
+    }
+
+    #[cfg(feature = "fault")]
+    pub(crate) fn faults(&self) -> Option<&crate::fault::Faults> {
+        self.inner.faults.as_ref()
+    }
+
+    /// For a storage that nobody else has yet.
+    #[cfg(feature = "fault")]
+    pub(crate) fn with_faults(mut self, faults: crate::fault::Faults) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("nobody else has it yet");
+        inner.faults = Some(faults);
+        self
+    }
+
+    pub(crate) fn has_upload_speed(&self) -> bool {
+        self.inner.upload.is_some()
+    }
+
+    /// For one upload.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.inner.tuning.write_timeout
     }
 
     pub(crate) fn retries(&self) -> usize {

@@ -70,7 +70,15 @@ async fn writer_that_is_killed() {
         let storage = &storage;
         async move {
             let name = format!("data/{:02x}/{number}", number % 4);
-            match storage.put(&name, vec![content(number)]).await {
+            let draft = if number % 2 == 0 { None } else { storage.draft("data").unwrap() };
+            let stored = match draft {
+                Some(mut draft) => {
+                    draft.append(&content(number)).unwrap();
+                    draft.finish(&name).await
+                }
+                None => storage.put(&name, vec![content(number)]).await,
+            };
+            match stored {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => panic!("{error}"),
                 _ => {}
             }

@@ -104,3 +104,50 @@ async fn after_death_nothing_works_and_what_was_done_stays() {
         alive.size("first").await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_gets_its_name_once_whatever_became_of_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, retries) in ["0", "1"].into_iter().enumerate() {
+        let faults = Faults::new();
+        let storage = local(&faults, folder.path(), retries);
+        storage.create_folders(&["data"]).await.unwrap();
+        faults.plan(Some(Operation::Put), 1, Fault::LoseAnswer);
+        let name = format!("data/{number}/object");
+        draft(&storage).finish(&name).await.unwrap();
+        assert_eq!(storage.get(&name).await.unwrap(), "bytes");
+        let error = draft(&storage).finish(&name).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_that_could_not_be_stored_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Faults::new();
+    let storage = local(&faults, folder.path(), "0");
+    storage.create_folders(&["data"]).await.unwrap();
+    for (call, fault, kind) in [
+        (1, Fault::Fail, ErrorKind::Unreachable),
+        (2, Fault::Refuse, ErrorKind::NoSpace),
+        (3, Fault::DieBefore, ErrorKind::Other),
+    ] {
+        faults.plan(Some(Operation::Put), call, fault);
+        let error = draft(&storage).finish("data/object").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    drop(draft(&local(&Faults::new(), folder.path(), "0")));
+    assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
+}
+
+fn local(faults: &Faults, folder: &std::path::Path, retries: &str) -> Storage {
+    let url = format!("fs:{}", folder.display()).parse().unwrap();
+    faults.open(&url, &options(retries)).unwrap()
+}
+
+fn draft(storage: &Storage) -> lockgate_storage::Draft {
+    let mut draft = storage.draft("data").unwrap().expect("the test's folder has unnamed files");
+    draft.append(b"by").unwrap();
+    draft.append(b"tes").unwrap();
+    draft
+}

@@ -31,6 +31,32 @@ async fn objects_are_read_only_and_folders_private() {
 }
 
 #[tokio::test]
+async fn a_draft_is_seen_only_under_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    assert!(storage.draft("data").unwrap().is_none(), "there is no such folder yet");
+    storage.create_folders(&["data"]).await.unwrap();
+    let mut draft = storage.draft("data").unwrap().unwrap();
+    draft.append(b"content").unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
+    draft.finish("data/ab/object").await.unwrap();
+    assert_eq!(storage.get("data/ab/object").await.unwrap(), "content");
+    assert_eq!(mode(&folder.path().join("data/ab/object")), 0o400);
+}
+
+#[tokio::test]
+async fn what_is_sent_as_a_whole_has_no_drafts() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().display().to_string().parse().unwrap();
+    let slow = StorageOptions::new().with("limit-upload-kib", "1000");
+    let memory = Storage::open(&"memory:".parse().unwrap(), &StorageOptions::new()).unwrap();
+    for storage in [Storage::open(&url, &slow).unwrap(), memory] {
+        storage.create_folders(&["data"]).await.unwrap();
+        assert!(storage.draft("data").unwrap().is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_repository_that_is_not_mounted_is_never_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("unmounted");

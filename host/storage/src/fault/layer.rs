@@ -35,7 +35,7 @@ impl<T> fmt::Debug for Faulty<T> {
 }
 
 impl Faults {
-    async fn around<T>(
+    pub(crate) async fn around<T>(
         &self,
         operation: Operation,
         call: impl Future<Output = Result<T>>,

@@ -14,8 +14,8 @@ use crate::limits;
 const FOLDER_MODE: u32 = 0o700;
 
 /// The folder of one repository. Paths are relative to it and cannot leave it, whatever they or the links on the way say.
-#[derive(Debug)]
-pub(super) struct Folder {
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
     root: PathBuf,
     /// Opened when first needed and kept, so that a disk which is unmounted or replaced later is noticed.
     opened: Mutex<Option<Arc<Dir>>>,
@@ -23,8 +23,9 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, opened: Mutex::new(None), syncer: Syncer::default() }
+    /// The folder at `root`, which is absolute.
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, ..Self::default() }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -48,6 +49,20 @@ impl Folder {
         match path.rsplit_once('/') {
             Some((parent, name)) => Ok((Arc::new(root.open_dir(parent)?), name)),
             None => Ok((root, path)),
+        }
+    }
+
+    /// The same; the folder is made when it is not there, unless it is the repository's own: that one is never made here.
+    pub(super) fn parent_made<'a>(&self, path: &'a str) -> io::Result<(Arc<Dir>, &'a str)> {
+        match self.parent(path) {
+            // A copy of a repository may lack folders that were empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.open()?;
+                let (missing, _) = path.rsplit_once('/').ok_or(error)?;
+                self.create(missing)?;
+                self.parent(path)
+            }
+            parent => parent,
         }
     }
 

@@ -9,8 +9,8 @@ mod folder;
 mod list;
 mod new_file;
 mod sync;
+mod unnamed;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use opendal::raw::oio;
@@ -23,20 +23,20 @@ use opendal::{
     OperationContext, Result,
 };
 
-use folder::Folder;
+pub(crate) use folder::Folder;
+pub(crate) use unnamed::UnnamedFile;
 
 /// Makes the service for one folder.
 #[derive(Debug, Default)]
 pub(crate) struct LocalBuilder {
-    /// Absolute.
-    pub(crate) root: PathBuf,
+    pub(crate) folder: Arc<Folder>,
 }
 
 impl Builder for LocalBuilder {
     type Config = ();
 
     fn build(self) -> Result<impl Service> {
-        Ok(Local { folder: Arc::new(Folder::new(self.root)) })
+        Ok(Local { folder: self.folder })
     }
 }
 
@@ -213,7 +213,7 @@ impl oio::List for LocalLister {
 }
 
 /// Runs what waits for the disk where it holds up nothing else. It runs to its end even when nobody waits for it any more.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
     work: impl FnOnce(&Folder) -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -226,7 +226,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn of_io(error: std::io::Error) -> Error {
+pub(crate) fn of_io(error: std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         std::io::ErrorKind::AlreadyExists => ErrorKind::ConditionNotMatch,

@@ -16,16 +16,7 @@ const FILE_MODE: u32 = 0o400;
 /// Writes a new file. When it returns, the file is there, whole and durable; on an error there is no file, unless the error
 /// is [`io::ErrorKind::AlreadyExists`].
 pub(super) fn write(folder: &Folder, path: &str, data: &Buffer) -> io::Result<()> {
-    let (parent, name) = match folder.parent(path) {
-        // A copy of a repository may lack folders that were empty; the repository's own folder is never made here.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            folder.open()?;
-            let (missing, _) = path.rsplit_once('/').ok_or(error)?;
-            folder.create(missing)?;
-            folder.parent(path)?
-        }
-        parent => parent?,
-    };
+    let (parent, name) = folder.parent_made(path)?;
     if parent.symlink_metadata(name).is_ok() {
         // Found out before the bytes are written; the rename below decides.
         return Err(io::ErrorKind::AlreadyExists.into());
