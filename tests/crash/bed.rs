@@ -68,8 +68,8 @@ impl Bed {
         let (before, saved) = (site.path("before"), site.path("saved"));
         copy(site.repository_folder().context("a local repository")?, &before)?;
         copy(&data, &saved)?;
-        // Something for the next backup to write, and something that it has.
-        std::fs::write(data.join("fresh"), Random::new(42).bytes(200 << 10))?;
+        // Something for the next backup to write, more than two packs hold in memory, and something that it has.
+        std::fs::write(data.join("fresh"), Random::new(42).bytes(4 << 20))?;
         Ok(Self { site, before, saved, snapshot, judged: 0 })
     }
 

@@ -19,7 +19,9 @@ fn a_backup_that_is_killed_at_any_system_call_loses_nothing() -> Result<()> {
     }
     let mut bed = Bed::new()?;
     let (mut kills, step) = (0, every(30));
-    for call in ["renameat2", "fsync", "writev", "write", "unlinkat", "openat"] {
+    let calls =
+        ["pwrite64", "linkat", "renameat2", "fsync", "writev", "write", "unlinkat", "openat"];
+    for call in calls {
         let mut number = 1;
         while number < NUMBERS_MAX {
             let outcome = bed.backup(Trouble::Kill, call, number)?;
@@ -53,7 +55,9 @@ fn a_backup_whose_system_calls_fail_says_so_and_loses_nothing() -> Result<()> {
     let (mut case, mut tried, mut failed, mut wrong) = (0, 0, 0, Vec::new());
     // A plain `write` goes to no disk here: it wakes threads, speaks with the plugin's worker, and prints.
     for (call, numbers, errors) in [
-        ("writev", 6, &["ENOSPC", "EDQUOT", "EIO"][..]),
+        ("pwrite64", 4, &["ENOSPC", "EDQUOT", "EIO"][..]),
+        ("linkat", 2, &["EROFS", "EIO", "ENOSPC", "EDQUOT"]),
+        ("writev", 6, &["ENOSPC", "EDQUOT", "EIO"]),
         ("fsync", 8, &["EIO", "ENOSPC", "EDQUOT"]),
         ("renameat2", 6, &["EROFS", "EIO", "ENOSPC", "EDQUOT"]),
         ("unlinkat", 2, &["EROFS", "EIO"]),

@@ -147,6 +147,14 @@ impl Budget {
         Lease { budget: Arc::clone(self), bytes, filled, charge, is_moving: false }
     }
 
+    /// Charges for bytes that are not in memory and are waited for all the same.
+    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Lease {
+        let charge = bytes + OVERHEAD_BYTES;
+        self.state().used += charge;
+        let (budget, bytes) = (Arc::clone(self), Vec::new());
+        Lease { budget, bytes, filled: 0, charge, is_moving: false }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -134,8 +134,11 @@ impl Writer {
         off_reactor(move || {
             line.queue.wait_until_idle();
             line.check()?;
-            let rest = line.data.take_rest().into_iter().chain(line.trees.take_rest());
-            rest.into_iter().try_for_each(|pack| send(&line, &packs, pack))
+            for packer in [&line.data, &line.trees] {
+                let rest = line.unless_lost(packer.take_rest())?.unwrap_or_default();
+                rest.into_iter().try_for_each(|pack| send(&line, &packs, pack))?;
+            }
+            Ok(())
         })
         .await
     }

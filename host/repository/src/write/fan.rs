@@ -59,8 +59,23 @@ impl Line {
             return self.fail(error);
         }
         self.left_out.keep(error);
-        drop((self.data.take_rest(), self.trees.take_rest()));
+        self.data.discard();
+        self.trees.discard();
         self.failed.notify_one();
+    }
+
+    /// What the storage gave; when it refused, this repository is lost for the run.
+    ///
+    /// # Errors
+    /// All others.
+    pub(super) fn unless_lost<T>(&self, given: Result<T>) -> Result<Option<T>> {
+        match given {
+            Err(error) if error.kind() == ErrorKind::Storage => {
+                self.lose(error);
+                Ok(None)
+            }
+            given => given.map(Some),
+        }
     }
 
     /// Whether all repositories that still take part have the blob, or will have it.

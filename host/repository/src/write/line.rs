@@ -59,14 +59,17 @@ impl Line {
             Chunking::Keyed => Chunker::keyed(repository.key()),
             Chunking::Restic => Chunker::restic(repository.config().chunker_polynomial)?,
         };
+        let (budget, storage) = (Budget::new(options.memory_bytes), repository.storage());
+        let packer = |kind| Packer::new(kind, options.pack_bytes, storage, &budget);
+        let (data, trees) = (packer(BlobKind::Data), packer(BlobKind::Tree));
         let engine = if options.vector_hashing { Engine::detect() } else { Engine::Single };
         Ok(Self {
             chunker,
-            budget: Budget::new(options.memory_bytes),
+            budget,
             queue: Queue::default(),
             known,
-            data: Packer::new(BlobKind::Data, options.pack_bytes),
-            trees: Packer::new(BlobKind::Tree, options.pack_bytes),
+            data,
+            trees,
             entries,
             counters: Counters::default(),
             mirrors: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lanes (threads of the caller)   CPU pool                                  reactor
-//! StreamWriter: read, cut ──► queue ──► hash ─ known? ─ compress ─ seal ─ verify ─► open packs ──► put ──► index
+//! StreamWriter: read, cut ──► queue ──► hash ─ known? ─ compress ─ seal ─ verify ─► open packs ──► storage ──► index
 //!                                └► entry complete ──► tree (at commit) ──► queue
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! becomes visible, because the snapshot is written last.
 
 mod blobs;
+mod body;
 mod budget;
 mod commit;
 mod counters;

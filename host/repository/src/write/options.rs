@@ -15,7 +15,8 @@ pub struct WriteOptions {
     /// Bytes at which a pack is stored: 16 MiB by default, at least 1 MiB and at most 128 MiB, the range of restic.
     pub pack_bytes: usize,
     /// Bytes of all buffers between the streams and the storage: 128 MiB by default, at least eight packs. Full only
-    /// when the storage is slower than everything before it. The tables of zstd and of the index come on top.
+    /// when the storage is slower than everything before it. Packs on their way to a local folder count, although only a
+    /// MiB of each is in memory. The tables of zstd and of the index come on top.
     pub memory_bytes: usize,
     /// Threads that hash, compress and seal: as many as the machine has, by default.
     pub cpu_threads: usize,

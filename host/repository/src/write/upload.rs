@@ -5,6 +5,7 @@ use lockgate_types::Digest;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use super::body::Closed;
 use super::dedup::Written;
 use super::line::Line;
 use super::pack::PackFile;
@@ -73,9 +74,12 @@ impl Uploads {
         }
         let line = Arc::clone(&self.line);
         self.running.spawn(async move {
-            let bytes: usize = pack.data.iter().map(bytes::Bytes::len).sum();
-            line.repository.storage().put(&pack_name(&pack.index.id), pack.data).await?;
-            line.counters.bytes_durable.add(bytes);
+            let name = pack_name(&pack.index.id);
+            match pack.data {
+                Closed::Draft(draft, _waiting) => draft.finish(&name).await?,
+                Closed::Pieces(pieces) => line.repository.storage().put(&name, pieces).await?,
+            }
+            line.counters.bytes_durable.add(pack.bytes);
             Ok(Done::Pack(pack.index))
         });
     }

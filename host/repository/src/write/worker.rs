@@ -15,7 +15,7 @@ use crate::seal::{self, OVERHEAD};
 /// One thread of the CPU pool, with the memory that it uses again and again.
 pub(super) struct Worker {
     line: Arc<Line>,
-    /// Not bounded by itself: what is in it is charged to the budget.
+    /// Not bounded by itself: what is in it is charged to the budget, files that wait for their names too.
     packs: UnboundedSender<PackFile>,
     shrinker: Shrinker,
     expander: Expander,
@@ -111,8 +111,8 @@ impl Worker {
             BlobKind::Tree => &self.line.trees,
         };
         let blob = SealedBlob { id, sealed: &self.sealed, uncompressed_length };
-        let full = packer.add(&self.line.budget, self.chance.next(), blob)?;
-        full.map_or(Ok(()), |pack| send(&self.line, &self.packs, pack))
+        let full = self.line.unless_lost(packer.add(self.chance.next(), blob))?;
+        full.flatten().map_or(Ok(()), |pack| send(&self.line, &self.packs, pack))
     }
 
     /// Opens and expands what will be stored and compares it with `data`.
@@ -155,7 +155,7 @@ impl Worker {
 /// # Errors
 /// When it cannot be closed, or the uploads have ended: then the run has failed.
 pub(super) fn send(line: &Line, packs: &UnboundedSender<PackFile>, pack: OpenPack) -> Result<()> {
-    let file = pack.close(line.repository.key(), &line.budget)?;
+    let Some(file) = line.unless_lost(pack.close(line.repository.key()))? else { return Ok(()) };
     match packs.send(file) {
         // Nobody refers to it.
         Err(_) if !line.is_storing() => Ok(()),

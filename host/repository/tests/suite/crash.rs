@@ -23,8 +23,9 @@ fn old() -> Vec<(&'static str, Vec<u8>)> {
     vec![("first", noise(1, 600_000)), ("shared", noise(2, 600_000)), ("below/c", noise(3, 1000))]
 }
 
+/// More than fits into two packs that stay in memory.
 fn new() -> Vec<(&'static str, Vec<u8>)> {
-    vec![("shared", noise(2, 600_000)), ("new", noise(4, 900_000)), ("below/d/e", noise(5, 1000))]
+    vec![("shared", noise(2, 600_000)), ("new", noise(4, 3_200_000)), ("below/d/e", noise(5, 1000))]
 }
 
 fn pruning() -> PruneOptions {
@@ -122,9 +123,11 @@ async fn end_everywhere(repository: &Path, action: Action) {
             faults.plan(None, faults.calls(None) + call, fault);
             let outcome = action.run(&opened, &path).await;
             // The last call takes the lock away, which is no loss when it fails. Which one is the last differs between runs that
-            // meet another's lock and runs that do not.
+            // meet another's lock and runs that do not, and with the packs that chance fills.
             let is_last = match action {
-                Action::BesideAnother => faults.died_at() == Some(Operation::Delete),
+                Action::Backup | Action::BesideAnother => {
+                    faults.died_at() == Some(Operation::Delete)
+                }
                 _ => call >= calls,
             };
             if faults.is_dead()
