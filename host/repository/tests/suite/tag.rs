@@ -106,10 +106,10 @@ async fn stale_locks_go_and_others_only_when_all_are_to_go() {
         .spawn()
         .unwrap();
     let locks = bench.repository_path().join("locks");
-    for _ in 0..200 {
-        if fs::read_dir(&locks).unwrap().count() == 2 {
-            break;
-        }
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    // The file is there under another name before it is whole.
+    while repository.locks().await.unwrap().len() < 2 {
+        assert!(std::time::Instant::now() < until, "restic takes no lock");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     restic.kill().unwrap();
