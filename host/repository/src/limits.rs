@@ -20,13 +20,13 @@ pub(crate) const LOADS_AT_A_TIME: usize = 16;
 pub(crate) const KEYS_TRIED_MAX: usize = 20;
 
 /// KiB of sealed and plain bytes that all extractions of one reader have in memory at the same time.
-pub(crate) const EXTRACT_KIB_MAX: u32 = 64 * 1024;
+pub(crate) const EXTRACT_KIB_MAX: u32 = 32 * 1024;
 
-/// Sealed bytes that are fetched at once: half a pack of the usual size.
-pub(crate) const REGION_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Sealed bytes that are fetched at once: a quarter of a pack of the usual size.
+pub(crate) const REGION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Plain bytes that one region may expand to before it is cut.
-pub(crate) const REGION_PLAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const REGION_PLAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Bytes that nobody asked for and that are still fetched, because another request would cost more.
 pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
@@ -62,7 +62,7 @@ pub(crate) const SMALL_BLOB_BYTES_MAX: u32 = 32 * 1024;
 pub(crate) const TREES_AHEAD_MAX: usize = 8;
 
 /// Memory that a reader keeps to open chunks into.
-pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often files are listed when some are gone before they are read: forgotten snapshots, index files that a prune
 /// replaced. What is listed and is not there even then is an error.
 pub(crate) const LISTINGS_MAX: u32 = 20;

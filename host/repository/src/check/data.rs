@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 use tokio::task::JoinSet;
 
 use super::finding::{Finding, Findings, Trouble};
-use super::pack::{FetchedPack, Verifier};
+use super::pack::{FetchedPack, Verifier, batch_bytes};
 use super::scan::Source;
 use super::structure::is_about_object;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,9 +16,7 @@ use crate::layout::pack_name;
 use crate::open::Repository;
 
 /// Packs that are fetched at a time.
-const FETCHES: usize = 4;
-/// Bytes of packs that one thread verifies at once: several packs, because digests are computed side by side.
-const BATCH_BYTES: usize = 48 * 1024 * 1024;
+const FETCHES: usize = 3;
 /// Threads that verify, at most: each holds a batch and what it expands to.
 const THREADS_MAX: usize = 16;
 
@@ -57,11 +55,11 @@ pub(super) async fn read(
     let fetches = stream::iter(packs).map(fetch).buffer_unordered(FETCHES);
     let mut fetches = pin!(fetches.filter_map(std::future::ready));
     let mut batch = Vec::new();
-    let mut batch_bytes = 0;
+    let mut waiting_bytes = 0;
     while let Some((id, object, blobs, fetched)) = fetches.next().await {
         match fetched {
             Ok(bytes) => {
-                batch_bytes += bytes.len();
+                waiting_bytes += bytes.len();
                 batch.push(FetchedPack { id, object, bytes, blobs });
             }
             Err(error) if !is_about_object(&error) => return Err(error),
@@ -70,10 +68,10 @@ pub(super) async fn read(
                 findings.push_with_blobs(finding, blobs.iter().map(|blob| blob.id));
             }
         }
-        if batch_bytes >= BATCH_BYTES {
+        if waiting_bytes >= batch_bytes(work.engine) {
             work.make_room(findings, &mut report).await?;
             work.start(&source.repository, std::mem::take(&mut batch));
-            batch_bytes = 0;
+            waiting_bytes = 0;
         }
     }
     work.start(&source.repository, batch);

@@ -13,8 +13,11 @@ use crate::seal::{MasterKey, OVERHEAD};
 
 /// Bytes of the number at the end of a pack that tells how long the sealed header is.
 const LENGTH_BYTES: usize = 4;
-/// Plain bytes that are hashed at once: enough to keep all lanes busy, little enough to stay out of the way.
-const HASHED_BYTES: usize = 48 * 1024 * 1024;
+/// Bytes of packs that one thread verifies at once, and plain bytes that it hashes at once: a pack, or as much as keeps
+/// all lanes busy where digests are fast only side by side.
+pub(crate) fn batch_bytes(engine: Engine) -> usize {
+    if engine.lanes() > 1 { 48 << 20 } else { 16 << 20 }
+}
 
 /// A pack that was fetched whole.
 pub(crate) struct FetchedPack {
@@ -172,7 +175,7 @@ impl<'a> Verifier<'a> {
     fn wait(&mut self, object: &'a str, expected: Digest, content: Content<'a>) {
         self.waiting_bytes += content.bytes().len();
         self.waiting.push(Waiting { object, expected, content });
-        if self.waiting_bytes >= HASHED_BYTES {
+        if self.waiting_bytes >= batch_bytes(self.engine) {
             self.hash_waiting();
         }
     }
