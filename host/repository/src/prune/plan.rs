@@ -183,3 +183,7 @@ fn limit_of(limit: PruneLimit, total: u64) -> u64 {
         PruneLimit::Unlimited => u64::MAX,
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
