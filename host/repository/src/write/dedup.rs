@@ -140,3 +140,7 @@ fn gone(what: String) -> Error {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "dedup_tests.rs"]
+mod tests;
