@@ -208,3 +208,63 @@ impl OpenPack {
 pub(super) fn end_of(limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| Instant::now().checked_add(limit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob(offset: u64, length: u64) -> PackedBlob {
+        let (offset, length) = (offset as u32, length as u32);
+        let id = Digest([1; 32]);
+        PackedBlob { id, kind: BlobKind::Data, offset, length, uncompressed_length: None }
+    }
+
+    /// How many of `blobs` each request brings.
+    fn requests(blobs: &[PackedBlob]) -> Vec<usize> {
+        runs(blobs).map(<[_]>::len).collect()
+    }
+
+    #[test]
+    fn blobs_that_lie_near_are_fetched_together_up_to_a_limit() {
+        assert_eq!(requests(&[]), [0; 0]);
+        let near = [blob(10, 100), blob(110, 100), blob(210 + GAP_BYTES, 100)];
+        assert_eq!(requests(&near), [3]);
+        assert_eq!(requests(&[blob(10, 100), blob(111 + GAP_BYTES, 100)]), [1, 1]);
+        // What an index places on top of one another is never cut out of one answer.
+        assert_eq!(requests(&[blob(10, 100), blob(109, 100)]), [1, 1]);
+
+        // The limit counts from where the request begins, each time anew.
+        let half = REQUEST_BYTES / 2;
+        let exact = [blob(50, half), blob(50 + half, half), blob(50 + 2 * half, half)];
+        assert_eq!(requests(&exact), [2, 1]);
+        let more = [blob(50, half), blob(50 + half, half + 1), blob(51 + 2 * half, half - 1)];
+        assert_eq!(requests(&more), [1, 2]);
+    }
+
+    #[test]
+    fn what_is_stored_again_is_what_its_name_says() {
+        let key = MasterKey::generate().unwrap();
+        let mut expander = Expander::new().unwrap();
+        let plain = b"plain".repeat(100);
+        let squeezed = zstd::bulk::compress(&plain, 3).unwrap();
+        let mut judge = |sealed: &[u8], id: &[u8], length: Option<u32>| {
+            let blob = PackedBlob { id: sha256(id), uncompressed_length: length, ..blob(0, 0) };
+            verify(&key, &mut expander, &blob, sealed).map_err(|error| error.kind())
+        };
+        let (whole, small) = (key.seal(&plain).unwrap(), key.seal(&squeezed).unwrap());
+        assert_eq!(judge(&whole, &plain, None), Ok(()));
+        assert_eq!(judge(&small, &plain, Some(500)), Ok(()));
+        let corrupt = Err(crate::ErrorKind::Corrupt);
+        assert_eq!(judge(&whole, b"other", None), corrupt);
+        assert_eq!(judge(&small, b"other", Some(500)), corrupt);
+        // Good in itself, but not as the index says.
+        assert_eq!(judge(&small, &plain, None), corrupt);
+        assert!(judge(&whole, &plain, Some(500)).is_err());
+        assert!(judge(&small, &plain, Some(499)).is_err());
+        assert!(judge(&small, &plain, Some(501)).is_err());
+        assert_eq!(judge(&small, &plain, Some(limits::BLOB_BYTES_MAX as u32 + 1)), corrupt);
+        let mut broken = whole;
+        broken[20] ^= 1;
+        assert_eq!(judge(&broken, &plain, None), corrupt);
+    }
+}
