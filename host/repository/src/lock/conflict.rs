@@ -230,4 +230,22 @@ mod tests {
         let note = LockNote { prune: false, since: Some(Time::utc(at(5))) };
         assert_eq!(other(file, lock("h", 1, Some(note))).since, Some(at(5)));
     }
+
+    #[test]
+    fn a_lock_is_old_by_the_clock_of_the_storage_alone() {
+        let at = |seconds| Timestamp { seconds, nanoseconds: 0 };
+        let is_old = |then: Option<i64>, now: Option<i64>| {
+            let file = ListedFile { id: Digest([1; 32]), size: 1, modified: then.map(at) };
+            is_stale(&lock("elsewhere", 1, None), &file, now.map(at), Timing::DEFAULT)
+        };
+        let limit = seconds(Timing::DEFAULT.stale_after);
+        assert!(!is_old(Some(100), Some(100 + limit)));
+        assert!(is_old(Some(100), Some(101 + limit)));
+        // Stored after ours, or nobody knows when: whoever holds it may be at work.
+        assert!(!is_old(Some(100), Some(0)));
+        assert!(!is_old(None, Some(i64::MAX)) && !is_old(Some(0), None));
+        let file = ListedFile { id: Digest([1; 32]), size: 1, modified: Some(at(100)) };
+        let dead = lock(&process::host_name(), i64::from(i32::MAX), None);
+        assert!(is_stale(&dead, &file, None, Timing::DEFAULT));
+    }
 }
