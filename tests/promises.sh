@@ -16,6 +16,7 @@ try() {
 : > "$told"
 try unreliable
 try suite tamper:: history:: parsers:: unreliable:: golden:: crash::
+try interleavings
 try crash calls:: disks::
 echo
 echo "Figures:"

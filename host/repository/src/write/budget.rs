@@ -1,5 +1,6 @@
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use super::primitives::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Sizes in which larger buffers come, so that they can be used again; each is a half or a third larger than the one
 /// before. What is smaller is allocated as it is needed.

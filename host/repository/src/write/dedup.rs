@@ -3,15 +3,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lockgate_types::Digest;
 
+use super::claims::Claims;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack};
 use crate::index::{Index, PackNumber};
 use crate::layout::{FileKind, ListedFile};
 use crate::limits;
 use crate::open::Repository;
-
-/// The names of new blobs are spread by their first byte, so that threads seldom wait for each other.
-const SHARDS: usize = 64;
 
 /// What a run stored.
 #[derive(Default)]
@@ -29,7 +27,7 @@ pub(super) struct Known {
     files: Mutex<HashSet<Digest>>,
     /// Packs that this run relies on.
     relied_on: Mutex<HashSet<PackNumber>>,
-    added: Vec<Mutex<HashSet<(BlobKind, Digest)>>>,
+    added: Claims,
 }
 
 impl Known {
@@ -39,18 +37,18 @@ impl Known {
         distrusted: &HashSet<Digest>,
     ) -> Result<Self> {
         let (index, files) = repository.load_index_without(distrusted).await?;
-        let added = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Ok(Self { index, files: Mutex::new(files), relied_on: Mutex::default(), added })
+        let (files, added) = (Mutex::new(files), Claims::new());
+        Ok(Self { index, files, relied_on: Mutex::default(), added })
     }
 
     /// Whether the blob has to be stored: it is not in the repository, and nobody else in this run was here first.
     pub(super) fn claim(&self, kind: BlobKind, id: &Digest) -> bool {
-        !self.rely_on(kind, id) && lock(self.shard(id)).insert((kind, *id))
+        !self.rely_on(kind, id) && self.added.claim(kind, id)
     }
 
     /// Whether the blob is in the repository or will be at the end of this run.
     pub(super) fn contains(&self, kind: BlobKind, id: &Digest) -> bool {
-        self.rely_on(kind, id) || lock(self.shard(id)).contains(&(kind, *id))
+        self.rely_on(kind, id) || self.added.contains(kind, id)
     }
 
     fn rely_on(&self, kind: BlobKind, id: &Digest) -> bool {
@@ -59,10 +57,6 @@ impl Known {
         let Some(location) = location else { return false };
         lock(&self.relied_on).insert(location.pack);
         true
-    }
-
-    fn shard(&self, id: &Digest) -> &Mutex<HashSet<(BlobKind, Digest)>> {
-        &self.added[usize::from(id.0[0]) % SHARDS]
     }
 
     /// Proves that every pack that this run relies on or wrote is in use by what the indexes say now. One that a prune marked

@@ -13,6 +13,7 @@
 mod blobs;
 mod body;
 mod budget;
+mod claims;
 mod commit;
 mod counters;
 mod dedup;
@@ -23,6 +24,7 @@ mod fan;
 mod line;
 mod options;
 mod pack;
+mod primitives;
 mod queue;
 mod stream;
 mod upload;

@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use lockgate_types::Digest;
 
 use super::budget::Lease;
 use super::entry::Entry;
+use super::primitives::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::format::BlobKind;
 
 /// Most jobs that one thread takes at once.

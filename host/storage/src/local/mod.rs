@@ -8,7 +8,9 @@
 mod folder;
 mod list;
 mod new_file;
+mod primitives;
 mod sync;
+mod turns;
 mod unnamed;
 
 use std::sync::Arc;
