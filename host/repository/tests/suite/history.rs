@@ -1,5 +1,8 @@
 //! Random histories of a repository beside a model that is a map: whatever a snapshot was reported with, it gives back.
 
+mod prunes;
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -11,13 +14,12 @@ use lockgate_repository::{
 use lockgate_storage::fault::{Fault, Faults};
 use lockgate_storage::{Storage, StorageOptions};
 use lockgate_types::EntryPath;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tempfile::TempDir;
 
-use crate::referee::{PASSWORD, noise, storage, write_as};
+use self::steps::{Step, files, steps};
+use crate::referee::{PASSWORD, storage, write_as};
 
 /// What a snapshot holds, by path.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -48,59 +50,6 @@ pub async fn restored(repository: &Repository, snapshot: &Snapshot) -> Result<Fi
         files.insert(path.to_string(), bytes);
     }
     Ok(files)
-}
-
-/// What may happen to a repository.
-#[derive(Clone, Debug)]
-enum Step {
-    /// A backup, with a clock that is wrong by so many years.
-    Backup(Content, i64),
-    /// Two backups at the same time.
-    Beside(Content, Content),
-    /// A backup that something happens to at a call.
-    Troubled(Content, u64, Fault),
-    /// Only the newest stay, as many as this.
-    KeepLast(u32),
-    /// This one goes, counted from the oldest on.
-    Forget(usize),
-    /// A forget, of all but the newest, that something happens to at a call.
-    TroubledForget(u64, Fault),
-}
-
-/// Names, seeds and lengths of files.
-type Content = Vec<(u8, u8, u16)>;
-
-fn content() -> impl Strategy<Value = Content> {
-    vec((0..6_u8, 0..4_u8, prop_oneof![0..200_u16, 0..20_000_u16]), 0..5)
-}
-
-fn fault() -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        Just(Fault::Fail),
-        Just(Fault::LoseAnswer),
-        Just(Fault::DieBefore),
-        Just(Fault::DieAfter)
-    ]
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        4 => (content(), -10..=10_i64).prop_map(|(content, years)| Step::Backup(content, years)),
-        2 => (content(), content()).prop_map(|(one, two)| Step::Beside(one, two)),
-        4 => (content(), 0..30_u64, fault()).prop_map(|(content, call, fault)| Step::Troubled(content, call, fault)),
-        1 => (1..4_u32).prop_map(Step::KeepLast),
-        1 => (0..6_usize).prop_map(Step::Forget),
-        1 => (0..20_u64, fault()).prop_map(|(call, fault)| Step::TroubledForget(call, fault)),
-    ];
-    vec(step, 1..9)
-}
-
-fn files(content: &Content) -> Files {
-    let paths = ["a", "b", "below/c", "below/d", "deep/er/e", "deep/f"];
-    let file = |(name, seed, length): &(u8, u8, u16)| {
-        (paths[usize::from(*name)].to_owned(), noise(u64::from(*seed), usize::from(*length)))
-    };
-    content.iter().map(file).collect()
 }
 
 /// A repository and what it must hold.
@@ -154,6 +103,12 @@ impl World {
             self.step(step).await.map_err(|text| format!("step {number}: {text}"))?;
             self.judge().await.map_err(|text| format!("after step {number}: {text}"))?;
         }
+        self.check().await?;
+        self.tidy().await
+    }
+
+    /// All data is read, and nothing is found.
+    async fn check(&self) -> Judged {
         let mut options = CheckOptions::default();
         (options.read_data, options.lock) = (ReadData::All, false);
         let report = self.open().await.check(options).await.map_err(|error| error.to_string())?;
@@ -200,6 +155,11 @@ impl World {
                 self.model.remove(&id);
             }
             Step::TroubledForget(call, fault) => self.troubled_forget(*call, *fault).await?,
+            Step::Prune(how) => self.prune(how).await?,
+            Step::TroubledPrune(how, call, fault) => {
+                self.troubled_prune(how, *call, *fault).await?
+            }
+            Step::Wait(hours) => self.wait(*hours),
         }
         Ok(())
     }
@@ -296,7 +256,9 @@ const AT_A_TIME: usize = 48;
 #[tokio::test(flavor = "multi_thread")]
 async fn random_histories_end_as_the_model_says() {
     let is_full = std::env::var("LOCKGATE_TEST_SCALE").is_ok_and(|scale| scale == "full");
-    let histories = if is_full { 10_000 } else { 60 };
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let usual = if is_full { 10_000 } else { 60 };
+    let histories = number("LOCKGATE_TEST_HISTORIES").unwrap_or(usual);
     let seed =
         std::env::var("LOCKGATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u8);
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
@@ -313,15 +275,15 @@ async fn random_histories_end_as_the_model_says() {
     let mut failed = None;
     while let Some(ended) = runs.next().await {
         let (number, judged) = ended.unwrap();
-        if judged.is_err() {
-            failed = Some(number);
+        if let Err(text) = judged {
+            failed = Some((number, text));
             break;
         }
     }
     drop(runs);
-    if let Some(number) = failed {
+    if let Some((number, first)) = failed {
         let (steps, text) = smallest(trees.into_iter().nth(number).unwrap()).await;
-        panic!("history {number} of seed {seed}: {text}: {steps:?}");
+        panic!("history {number} of seed {seed}: {first}; of the shortest, {text}: {steps:?}");
     }
     println!("histories: {histories} of {count} steps, differences: 0");
 }
