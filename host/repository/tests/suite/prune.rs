@@ -1,10 +1,12 @@
 //! Prune frees what nobody needs, in two phases, and never anything else.
 
 use std::fs;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lockgate_repository::{
-    CheckOptions, ErrorKind, ForgetOptions, Policy, PruneLimit, PruneOptions, ReadData, Repository,
+    CheckOptions, ErrorKind, ForgetOptions, Policy, PruneLimit, PruneOptions, PruneProgress,
+    ReadData, Repository,
 };
 
 use crate::referee::{Bench, assert_same, fill, noise, objects, read, write};
@@ -186,4 +188,65 @@ async fn both_tools_prune_what_the_other_wrote() {
     let target = bench.subfolder("target");
     bench.restic(["restore", "latest", "--target", target.to_str().unwrap()]);
     assert_same(&source, &target.join(source.strip_prefix("/").unwrap()));
+}
+
+/// Snapshots whose packs are half needed each: the last one has the first file of every other one.
+async fn thin_packs(repository: &Repository, count: u64) {
+    let kept = |number: u64| (format!("kept {number}"), noise(number, 100_000));
+    for number in 0..count {
+        let (name, bytes) = kept(number);
+        let more = noise(1000 + number, 100_000);
+        write(repository, &[(name.as_str(), bytes), ("gone", more)]).await.unwrap();
+    }
+    let all: Vec<(String, Vec<u8>)> = (0..count).map(kept).collect();
+    let all: Vec<(&str, Vec<u8>)> =
+        all.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    write(repository, &all).await.unwrap();
+    keep_last(repository, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_that_runs_out_of_time_stops_and_the_next_one_goes_on() {
+    const PACKS: u64 = 12;
+    // A few are read ahead, and what was begun is finished.
+    const BEGUN_MAX: u64 = 6;
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    thin_packs(&repository, PACKS).await;
+
+    // Without any time nothing is stored again.
+    let begin = Instant::now();
+    let mut options = at_once();
+    options.max_time = Some(Duration::ZERO);
+    let none = repository.prune(&options).await.unwrap();
+    assert_eq!((none.packs_repacked, none.bytes_repacked), (0, 0), "{none:?}");
+    assert!(none.packs_kept >= PACKS && none.bytes_unused_after > 0, "{none:?}");
+    assert_clean(&repository).await;
+
+    // The first piece that is stored again takes all the time that is left.
+    let time = 10 * begin.elapsed() + Duration::from_secs(2);
+    let begin = Instant::now();
+    options.max_time = Some(time);
+    options.observer = Some(Arc::new(move |progress: PruneProgress| {
+        if progress.step == "repacking" && progress.done > 0 {
+            std::thread::sleep(time.saturating_sub(begin.elapsed()));
+        }
+    }));
+    let some = repository.prune(&options).await.unwrap();
+    assert!((1..=BEGUN_MAX).contains(&some.packs_repacked), "{some:?}");
+    assert!(some.bytes_unused_after > 0, "{some:?}");
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+
+    let rest = repository.prune(&at_once()).await.unwrap();
+    assert_eq!(some.packs_repacked + rest.packs_repacked, PACKS, "{rest:?}");
+    assert_eq!(rest.bytes_unused_after, 0, "{rest:?}");
+    repository.prune(&at_once()).await.unwrap();
+    assert_clean(&repository).await;
+    bench.restic_checks_clean();
+    let snapshot = repository.snapshot("latest").await.unwrap();
+    for number in 0..PACKS {
+        let bytes = read(&repository, &snapshot, &format!("kept {number}")).await;
+        assert_eq!(bytes, Some(noise(number, 100_000)));
+    }
 }
