@@ -12,6 +12,10 @@ test:
 promises:
     sh tests/promises.sh
 
+# Give every parser of foreign bytes what a fuzzer finds
+fuzz seconds="60":
+    sh tests/fuzz.sh {{seconds}}
+
 # The page in headless Chromium, against the real service
 test-page:
     sh tests/page.sh

@@ -6,6 +6,9 @@
 //! (<https://restic.readthedocs.io/en/stable/100_references.html>).
 
 pub mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod index;
 
 mod amend;

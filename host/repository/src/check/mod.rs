@@ -6,7 +6,7 @@ mod graph;
 mod inventory;
 mod locate;
 mod options;
-mod pack;
+pub(crate) mod pack;
 mod scan;
 mod structure;
 mod trees;

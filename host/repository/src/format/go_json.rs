@@ -1,7 +1,7 @@
 //! Prints JSON exactly as Go's `encoding/json` does, HTML escapes included.
 
 /// Appends `bytes` as a JSON string; bytes that are not UTF-8 become `\ufffd`.
-pub(super) fn print_string(json: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn print_string(json: &mut Vec<u8>, bytes: &[u8]) {
     json.push(b'"');
     for chunk in bytes.utf8_chunks() {
         print_valid(json, chunk.valid());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 /// The inside of the literal for `bytes`.
-pub(super) fn quote(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn quote(bytes: &[u8]) -> Cow<'_, [u8]> {
     let is_itself = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     if bytes.iter().all(is_itself) {
         return Cow::Borrowed(bytes);
@@ -63,7 +63,7 @@ fn is_printable(character: char) -> bool {
 }
 
 /// The bytes that the inside of a literal stands for; none when it is not one.
-pub(super) fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(quoted.len());
     let mut rest = quoted;
     while let Some((first, after)) = rest.split_first() {

@@ -22,7 +22,7 @@ impl ScryptCost {
     /// Most rounds (`N * r * p`) that a key file may make us do: 256 times our default.
     const ROUNDS_MAX: u64 = 1 << 26;
 
-    fn checked(self) -> Result<scrypt::Params> {
+    pub(crate) fn checked(self) -> Result<scrypt::Params> {
         let unfit = |why: &str| Error::corrupt("a key file", format!("its scrypt {why}"));
         if !self.n.is_power_of_two() || self.n < 2 {
             return Err(unfit("parameter N is not a power of two above 1"));

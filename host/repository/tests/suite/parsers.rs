@@ -1,19 +1,22 @@
 //! Whatever bytes stand where an object is expected: each parser of foreign bytes gives a value or an error, in bounded time,
 //! and what it takes it can print and take again. Good objects are damaged at random, many times.
 //!
-//! With `LOCKGATE_TEST_SCALE=full` a hundred times as often; `LOCKGATE_TEST_SEED` makes other damages.
+//! With `LOCKGATE_TEST_SCALE=full` a hundred times as often; `LOCKGATE_TEST_SEED` makes other damages. `tests/fuzz.sh` holds the same
+//! rules against bytes that a fuzzer finds, and begins with the same good objects.
 
+mod rules;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use lockgate_repository::format::{
-    BlobKind, Config, IndexFile, IndexPack, KeyFile, LockFile, MasterKeyJson, PackedBlob,
-    TreeNodes, TreePrinter, pack_header_decode, pack_header_encode, pack_json, parse_tree,
-    unpack_json,
+    BlobKind, IndexFile, IndexPack, LockFile, LockNote, MasterKeyJson, PackedBlob, TreePrinter,
+    pack_header_encode, pack_json,
 };
-use lockgate_repository::{InitOptions, Node, NodeKind, Repository, Snapshot, Time, Xattr};
+use lockgate_repository::{InitOptions, Node, NodeKind, Repository, Time, Xattr};
 use lockgate_types::Digest;
 
+use self::rules::Rule;
 use crate::referee::{PASSWORD, write};
 use crate::tamper::{memory, objects};
 
@@ -21,75 +24,6 @@ use crate::tamper::{memory, objects};
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// Damages of each seed in an ordinary run.
 const DAMAGES: u64 = 2_000;
-
-/// Parses, and when that succeeds prints and parses again. Whether it succeeded.
-type Parser = fn(&[u8]) -> bool;
-
-fn again<T>(
-    parse: impl Fn(&[u8]) -> lockgate_repository::Result<T>,
-    print: impl Fn(&T) -> Vec<u8>,
-    bytes: &[u8],
-) -> bool {
-    let Ok(value) = parse(bytes) else { return false };
-    let printed = print(&value);
-    if let Err(error) = parse(&printed) {
-        panic!(
-            "{error}: {:?}, printed of {:?}",
-            String::from_utf8_lossy(&printed),
-            String::from_utf8_lossy(bytes)
-        );
-    }
-    true
-}
-
-fn config(bytes: &[u8]) -> bool {
-    again(Config::parse, Config::print, bytes)
-}
-
-fn key_file(bytes: &[u8]) -> bool {
-    again(KeyFile::parse, KeyFile::print, bytes)
-}
-
-fn master_key(bytes: &[u8]) -> bool {
-    MasterKeyJson::parse(bytes).is_ok_and(|key| key.parts().is_some())
-}
-
-fn index(bytes: &[u8]) -> bool {
-    again(IndexFile::parse, IndexFile::print, bytes)
-}
-
-fn snapshot(bytes: &[u8]) -> bool {
-    again(|json| Snapshot::parse(Digest([7; 32]), json), Snapshot::print, bytes)
-}
-
-fn lock(bytes: &[u8]) -> bool {
-    again(LockFile::parse, LockFile::print, bytes)
-}
-
-fn pack_header(bytes: &[u8]) -> bool {
-    again(pack_header_decode, |blobs| pack_header_encode(blobs), bytes)
-}
-
-fn framed(bytes: &[u8]) -> bool {
-    unpack_json(bytes.to_vec()).is_ok()
-}
-
-/// Both ways to read a tree come to the same.
-fn tree(bytes: &[u8]) -> bool {
-    let at_once = parse_tree(bytes);
-    let one_by_one = TreeNodes::new(Bytes::copy_from_slice(bytes)).and_then(|mut nodes| {
-        let mut found = Vec::new();
-        while let Some(node) = nodes.next_node()? {
-            found.push(node);
-        }
-        Ok(found)
-    });
-    let text = String::from_utf8_lossy(bytes);
-    if let (Ok(at_once), Ok(one_by_one)) = (&at_once, &one_by_one) {
-        assert_eq!(at_once, one_by_one, "{text:?}");
-    }
-    at_once.is_ok()
-}
 
 fn good_tree() -> Vec<u8> {
     let mut printer = TreePrinter::new();
@@ -128,7 +62,7 @@ fn good_blobs() -> Vec<PackedBlob> {
 }
 
 /// A good object for each parser.
-async fn seeds() -> Vec<(&'static str, Parser, Vec<u8>)> {
+async fn seeds() -> Vec<(&'static str, Rule, Vec<u8>)> {
     let mut options = InitOptions::default();
     options.scrypt_n = 2;
     let storage = memory();
@@ -136,13 +70,11 @@ async fn seeds() -> Vec<(&'static str, Parser, Vec<u8>)> {
     let written = write(&repository, &[("file", b"content".to_vec())]).await.unwrap();
     let stored = objects(&storage).await;
     let key = stored.iter().find(|(name, _)| name.starts_with("keys/")).unwrap().1.to_vec();
-    let packs = vec![IndexPack {
-        id: Digest([9; 32]),
-        blobs: good_blobs(),
-        time: Some(Time::now()),
-        size: Some(2041),
-    }];
-    let index_file = IndexFile { packs, ..IndexFile::default() }.print();
+    let pack = IndexPack { id: Digest([9; 32]), blobs: good_blobs(), time: None, size: None };
+    let mark = IndexPack { time: Some(Time::now()), size: Some(2041), ..pack.clone() };
+    let index =
+        IndexFile { packs: vec![pack], packs_to_delete: vec![mark], ..IndexFile::default() };
+    let index_file = index.print();
     let of_lock = LockFile {
         time: Time::now(),
         exclusive: true,
@@ -151,18 +83,20 @@ async fn seeds() -> Vec<(&'static str, Parser, Vec<u8>)> {
         pid: 1,
         uid: 2,
         gid: 3,
-        lockgate: None,
+        lockgate: Some(LockNote { prune: true, since: Some(Time::now()) }),
     };
     vec![
-        ("config", config as Parser, repository.config().print()),
-        ("key file", key_file, key),
-        ("master key", master_key, MasterKeyJson::new(&[1; 32], &[2; 16], &[3; 16]).print()),
-        ("index", index, index_file.clone()),
-        ("snapshot", snapshot, written.print()),
-        ("lock", lock, of_lock.print()),
-        ("pack header", pack_header, pack_header_encode(&good_blobs())),
-        ("frame", framed, pack_json(&index_file).unwrap()),
-        ("tree", tree, good_tree()),
+        ("config", rules::config as Rule, repository.config().print()),
+        ("key_file", rules::key_file, key),
+        ("master_key", rules::master_key, MasterKeyJson::new(&[1; 32], &[2; 16], &[3; 16]).print()),
+        ("index", rules::index, index_file.clone()),
+        ("snapshot", rules::snapshot, written.print()),
+        ("lock", rules::lock, of_lock.print()),
+        ("pack_header", rules::pack_header, pack_header_encode(&good_blobs())),
+        ("frame", rules::frame, pack_json(&index_file).unwrap()),
+        ("tree", rules::tree, good_tree()),
+        ("time", rules::time, Time::now().to_string().into_bytes()),
+        ("base64", rules::base64, b"Zm9vYg==".to_vec()),
     ]
 }
 
@@ -231,14 +165,14 @@ async fn no_bytes_break_a_parser() {
     let seed: u64 =
         std::env::var("LOCKGATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let damages = if is_full { 100 * DAMAGES } else { DAMAGES };
-    for (name, parser, good) in seeds().await {
-        assert!(parser(&good), "a good {name} is refused");
+    for (name, rule, good) in seeds().await {
+        assert!(rule(&good), "a good {name} is refused");
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut taken = 0;
         for _ in 0..damages {
             let bytes = damaged(&good, &mut random);
             let start = Instant::now();
-            taken += u64::from(parser(&bytes));
+            taken += u64::from(rule(&bytes));
             assert!(start.elapsed() < TIME_MAX, "{name}: {bytes:?}");
         }
         println!("{name}: {damages} damaged objects, {taken} of them still taken, broken: 0");
@@ -246,8 +180,29 @@ async fn no_bytes_break_a_parser() {
     // Deep nesting ends at a bound, not at the end of the stack.
     for open in ["[", "{\"a\":", "{\"nodes\":[{\"content\":["] {
         let deep = open.repeat(100_000);
-        for parser in [config, key_file, master_key, index, snapshot, lock, tree] {
-            assert!(!parser(deep.as_bytes()));
+        let of_json = [
+            rules::config as Rule,
+            rules::key_file,
+            rules::master_key,
+            rules::index,
+            rules::snapshot,
+            rules::lock,
+            rules::tree,
+        ];
+        for rule in of_json {
+            assert!(!rule(deep.as_bytes()));
         }
+    }
+}
+
+/// Writes the good objects into folders of the folder that `LOCKGATE_FUZZ_CORPUS` names, for `tests/fuzz.sh`.
+#[tokio::test]
+#[ignore = "it tests nothing"]
+async fn good_objects_for_the_fuzzer() {
+    let corpus = std::env::var("LOCKGATE_FUZZ_CORPUS").expect("a folder is named");
+    for (name, _, good) in seeds().await {
+        let folder = Path::new(&corpus).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("good"), good).unwrap();
     }
 }

@@ -1,0 +1,2 @@
+#![no_main]
+lockgate_repository_fuzz::target!(lockgate_repository_fuzz::texts::path);
