@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use lockgate_storage::Object;
 use lockgate_types::{Digest, Timestamp};
 
 use super::needs::{Needs, NeedsBuilder};
 use super::progress::Observed;
-use super::walk::{TreePlaces, walk};
+use super::walk::{self, TreePlaces, walk};
 use crate::check::expected_size;
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack, Snapshot};
-use crate::layout::{DATA_FOLDER, FileKind, ListedFile, pack_name};
+use crate::layout::{FileKind, ListedFile};
 use crate::open::Repository;
 
 /// Everything a plan is made of; about 90 bytes a pack beside the [`Needs`].
@@ -81,27 +82,32 @@ impl Survey {
         })
         .await?;
         let needs = Arc::new(crate::layout::off_reactor(move || needs.finish()).await);
-        let source = trees.finish(repository).await;
+        let unnamed = list(repository, &mut packs).await?;
+        let there = packs.iter().filter(|(_, state): &(_, &PackState)| state.is_there);
+        let there = there.map(|(id, _)| *id).collect();
+        let source = trees.finish(repository, &there).await;
         let walking = observed.step("finding what snapshots need", false);
         let roots = snapshots.iter().map(|snapshot| snapshot.tree);
         walk(&source, &needs, roots, |trees| walking.advance(trees)).await?;
         drop(source);
         let snapshots = snapshots.iter().map(|snapshot| snapshot.id).collect();
-        let mut survey = Self { snapshots, files, needs, packs, unnamed: Vec::new() };
+        let mut survey = Self { snapshots, files, needs, packs, unnamed };
         survey.count(repository, || step.advance(1)).await?;
-        survey.list(repository).await?;
+        survey.ensure_there()?;
         Ok(survey)
     }
 
     /// Finds out for each pack how much of it is needed. Of several places of a blob the one in a pack that is in use counts,
-    /// then that in a pack that is about to be marked, then that in a marked one.
+    /// then that in a pack that is about to be marked, then that in a marked one; one that is gone comes last, so that what
+    /// it would count for is lost.
     async fn count(&mut self, repository: &Repository, mut done: impl FnMut()) -> Result<()> {
         let (needs, packs) = (&self.needs, &mut self.packs);
-        let mut later: [Vec<IndexPack>; 2] = Default::default();
+        let mut later: [Vec<IndexPack>; 3] = Default::default();
         read(repository, self.files.clone(), |_, index| {
             done();
             for (pack, _) in both(&index) {
                 match packs.get_mut(&pack.id) {
+                    Some(state) if !state.is_there => later[2].push(pack.clone()),
                     Some(state) if state.is_marked => {
                         later[usize::from(!state.is_live)].push(pack.clone());
                     }
@@ -120,18 +126,7 @@ impl Survey {
         Ok(())
     }
 
-    async fn list(&mut self, repository: &Repository) -> Result<()> {
-        for object in repository.storage().list(DATA_FOLDER).await? {
-            let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
-            let Some(id) = id.filter(|id| pack_name(id) == object.name) else { continue };
-            match self.packs.get_mut(&id) {
-                Some(state) => state.is_there = true,
-                None => {
-                    let (size, modified) = (object.size, object.modified);
-                    self.unnamed.push(UnnamedPack { id, size, modified });
-                }
-            }
-        }
+    fn ensure_there(&self) -> Result<()> {
         let lost = self.packs.iter().find(|(_, state)| !state.is_there && state.bytes_used > 0);
         match lost {
             None => Ok(()),
@@ -156,6 +151,21 @@ impl PackState {
     pub(super) fn bytes_unused(&self) -> u32 {
         self.bytes.saturating_sub(self.bytes_used)
     }
+}
+
+/// Notes which packs are there; those that no index names.
+async fn list(
+    repository: &Repository,
+    packs: &mut HashMap<Digest, PackState>,
+) -> Result<Vec<UnnamedPack>> {
+    let mut unnamed = Vec::new();
+    for (id, Object { size, modified, .. }) in walk::packs(repository).await? {
+        match packs.get_mut(&id) {
+            Some(state) => state.is_there = true,
+            None => unnamed.push(UnnamedPack { id, size, modified }),
+        }
+    }
+    Ok(unnamed)
 }
 
 fn note(

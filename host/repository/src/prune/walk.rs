@@ -5,18 +5,19 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use lockgate_storage::Object;
 use lockgate_types::Digest;
 
 use super::needs::Needs;
 use crate::check::{Fault, InventoryBuilder, Source, scan};
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack, NodeKind, TreeNodes};
-use crate::layout::{FileKind, off_reactor};
+use crate::layout::{DATA_FOLDER, FileKind, off_reactor, pack_name};
 use crate::open::Repository;
 
 /// Where trees are, in packs that are in use and in marked ones.
 #[derive(Default)]
-pub(super) struct TreePlaces(InventoryBuilder);
+pub(super) struct TreePlaces(Vec<IndexPack>);
 
 /// What a tree needs.
 struct Needed {
@@ -29,13 +30,20 @@ impl TreePlaces {
         let trees = pack.blobs.iter().filter(|blob| blob.kind == BlobKind::Tree);
         let blobs: Vec<_> = trees.copied().collect();
         if !blobs.is_empty() {
-            let pack = IndexPack { id: pack.id, blobs, time: None, size: None };
-            self.0.add(IndexFile { packs: vec![pack], ..IndexFile::default() });
+            self.0.push(IndexPack { id: pack.id, blobs, time: None, size: None });
         }
     }
 
-    pub(super) async fn finish(self, repository: &Repository) -> Source {
-        let inventory = off_reactor(move || self.0.build()).await;
+    /// Only packs that are `there` count: what an earlier prune deleted before it was broken off is still named.
+    pub(super) async fn finish(
+        mut self,
+        repository: &Repository,
+        there: &HashSet<Digest>,
+    ) -> Source {
+        self.0.retain(|pack| there.contains(&pack.id));
+        let mut builder = InventoryBuilder::default();
+        builder.add(IndexFile { packs: self.0, ..IndexFile::default() });
+        let inventory = off_reactor(move || builder.build()).await;
         Source { repository: repository.clone(), inventory: Arc::new(inventory) }
     }
 }
@@ -108,7 +116,8 @@ pub(super) async fn walk_late(
             Ok(())
         })
         .await?;
-    let source = places.finish(repository).await;
+    let there = packs(repository).await?.into_iter().map(|(id, _)| id).collect();
+    let source = places.finish(repository, &there).await;
     let marking = Arc::clone(needs);
     let visit = Arc::new(move |mut nodes: TreeNodes| {
         let mut subtrees = Vec::new();
@@ -138,6 +147,16 @@ pub(super) async fn walk_late(
         frontier = next;
     }
     Ok(())
+}
+
+/// The packs that are there.
+pub(super) async fn packs(repository: &Repository) -> Result<Vec<(Digest, Object)>> {
+    let objects = repository.storage().list(DATA_FOLDER).await?.into_iter();
+    let pack = |object: Object| {
+        let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
+        id.filter(|id| pack_name(id) == object.name).map(|id| (id, object))
+    };
+    Ok(objects.filter_map(pack).collect())
 }
 
 fn subtree(kind: NodeKind, tree: Option<Digest>) -> Option<Digest> {
