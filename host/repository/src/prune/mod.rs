@@ -8,7 +8,8 @@
 //! 2. A marked pack is deleted when no snapshot needs it, no index has it in use, and everybody whose lock is there began
 //!    after it was marked. Once that is so it stays so.
 //! 3. Files with marks are there before the old index files go; between the two, snapshots are listed again. A backup
-//!    that ends writes its snapshot and then lists index files: one of the two sees the other.
+//!    that ends writes its snapshot and then lists index files: one of the two sees the other. Snapshots are listed once
+//!    more when the old files are gone, so that none waits for its run to end, or for ever when it was killed there.
 //! 4. Beside programs whose locks do not tell when they began, nothing is marked and nothing is deleted.
 
 mod limit;
@@ -28,7 +29,7 @@ pub use limit::PruneLimit;
 use lockgate_types::Digest;
 pub use options::{PruneOptions, PruneProgress, PruneReport};
 
-use crate::check::{CheckOptions, CheckReport};
+use crate::check::{CheckOptions, Finding};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Snapshot, Time};
 use crate::layout::{FileKind, pack_name};
@@ -48,6 +49,8 @@ struct Prune<'a> {
     until: Option<Instant>,
     survey: Survey,
     plan: Plan,
+    /// Snapshots whose needs were looked at.
+    known: HashSet<Digest>,
 }
 
 impl Repository {
@@ -78,10 +81,11 @@ impl Repository {
     ) -> Result<PruneReport> {
         let (survey, plan, mut report) = self.plan_prune(lock.seen(), options).await?;
         let observed = Observed::new(options.observer.clone());
-        let prune = Prune { repository: self, lock, observed, until, survey, plan };
-        prune.run(&mut report).await?;
+        let known = survey.snapshots.clone();
+        let mut prune = Prune { repository: self, lock, observed, until, survey, plan, known };
+        let published = prune.run(&mut report).await?;
         if options.check {
-            self.check_pruned(lock).await?;
+            prune.check(&published).await?;
         }
         Ok(report)
     }
@@ -113,27 +117,10 @@ impl Repository {
         }
         Ok(snapshots)
     }
-
-    /// Refuses to call a prune done after which a snapshot lacks something. Nothing is lost even then: what was marked is
-    /// still there.
-    async fn check_pruned(&self, lock: &LockGuard) -> Result<()> {
-        let options = CheckOptions { lock: false, ..CheckOptions::default() };
-        let report: CheckReport = self.check_locked(&options).await?;
-        lock.ensure_held()?;
-        match report.findings.first().filter(|_| !report.is_clean()) {
-            None => Ok(()),
-            Some(finding) => {
-                let text = format!("the check after the prune found damage: {finding}");
-                let hint =
-                    "run `lockgate check --read-data`; packs that were marked are still there";
-                Err(Error::new(ErrorKind::Maintenance, text).with_hint(hint))
-            }
-        }
-    }
 }
 
 impl Prune<'_> {
-    async fn run(&self, report: &mut PruneReport) -> Result<()> {
+    async fn run(&mut self, report: &mut PruneReport) -> Result<Published> {
         self.recover().await?;
         let retained = self.remove(report).await?;
         let step = self.observed.step("repacking", true);
@@ -145,7 +132,30 @@ impl Prune<'_> {
         let published =
             publish(repository, lock, &self.survey, &self.plan, &repacked, &retained).await?;
         report.indexes_rewritten = published.written;
-        self.settle(&published).await
+        self.settle(&published).await?;
+        Ok(published)
+    }
+
+    /// Refuses to call a prune done after which a snapshot lacks something. Nothing is lost even then: what was marked is
+    /// still there.
+    async fn check(&mut self, published: &Published) -> Result<()> {
+        if self.find_damage().await?.is_none() {
+            return Ok(());
+        }
+        // A snapshot that was written just now, by a run that puts what it needs into use right after, or was ended before.
+        self.put_back(published).await?;
+        let Some(finding) = self.find_damage().await? else { return Ok(()) };
+        let text = format!("the check after the prune found damage: {finding}");
+        let hint = "run `lockgate check --read-data`; packs that were marked are still there";
+        Err(Error::new(ErrorKind::Maintenance, text).with_hint(hint))
+    }
+
+    async fn find_damage(&self) -> Result<Option<Finding>> {
+        let options = CheckOptions { lock: false, ..CheckOptions::default() };
+        let report = self.repository.check_locked(&options).await?;
+        self.lock.ensure_held()?;
+        let is_clean = report.is_clean();
+        Ok(report.findings.into_iter().next().filter(|_| !is_clean))
     }
 
     /// Puts marked packs into use that are needed again.
@@ -201,22 +211,12 @@ impl Prune<'_> {
     }
 
     /// Takes the old index files away, once what came meanwhile is sure to find what it needs.
-    async fn settle(&self, published: &Published) -> Result<()> {
+    async fn settle(&mut self, published: &Published) -> Result<()> {
         let (repository, lock) = (self.repository, self.lock);
-        if !published.marks.is_empty() {
-            let came = self.came_meanwhile().await?;
-            if !came.is_empty() {
-                walk::walk_late(repository, &self.survey.needs, came).await?;
-                let needs = &self.survey.needs;
-                unmark(repository, lock, &published.marks, |pack| {
-                    pack.blobs.iter().any(|blob| needs.is_late(blob.kind, &blob.id))
-                })
-                .await?;
-            }
-            if self.has_strangers().await? {
-                // In use by the old files, and marked by the new ones: a later prune decides.
-                return Ok(());
-            }
+        self.put_back(published).await?;
+        if !published.marks.is_empty() && self.has_strangers().await? {
+            // In use by the old files, and marked by the new ones: a later prune decides.
+            return Ok(());
         }
         for id in &published.old {
             lock.ensure_held()?;
@@ -227,14 +227,30 @@ impl Prune<'_> {
             // One who began in between may have read the old files.
             unmark(repository, lock, &published.marks, |_| true).await?;
         }
-        Ok(())
+        // One who looked for marks before they were there, and wrote his snapshot after the look above.
+        self.put_back(published).await
     }
 
-    /// Roots of the snapshots that were not there at the beginning.
-    async fn came_meanwhile(&self) -> Result<Vec<Digest>> {
+    /// Puts marked packs into use that snapshots need which came since the last look.
+    async fn put_back(&mut self, published: &Published) -> Result<()> {
+        if published.marks.is_empty() {
+            return Ok(());
+        }
         let snapshots = self.repository.snapshots().await?.into_iter();
-        let came = snapshots.filter(|snapshot| !self.survey.snapshots.contains(&snapshot.id));
-        Ok(came.map(|snapshot| snapshot.tree).collect())
+        let came: Vec<Digest> = snapshots
+            .filter(|snapshot| self.known.insert(snapshot.id))
+            .map(|snapshot| snapshot.tree)
+            .collect();
+        if came.is_empty() {
+            return Ok(());
+        }
+        let needs = &self.survey.needs;
+        walk::walk_late(self.repository, needs, came).await?;
+        unmark(self.repository, self.lock, &published.marks, |pack| {
+            pack.blobs.iter().any(|blob| needs.is_late(blob.kind, &blob.id))
+        })
+        .await?;
+        Ok(())
     }
 
     /// Whether somebody is there whose lock does not tell when he began, and who will not look at marks before he ends.

@@ -156,6 +156,7 @@ impl World {
             }
             Step::TroubledForget(call, fault) => self.troubled_forget(*call, *fault).await?,
             Step::Prune(how) => self.prune(how).await?,
+            Step::PruneBeside(how, content) => self.prune_beside(how, content).await?,
             Step::TroubledPrune(how, call, fault) => {
                 self.troubled_prune(how, *call, *fault).await?
             }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use lockgate_repository::{PruneLimit, PruneOptions, PruneReport};
 use lockgate_storage::fault::Fault;
 
-use super::steps::Pruning;
-use super::{Judged, World};
+use super::steps::{Content, Pruning, files};
+use super::{Judged, World, back_up};
 
 /// Prunes after which nothing is left that nobody needs: the first one may be late for what a broken one began, the
 /// next one marks, the last one deletes.
@@ -34,6 +34,17 @@ impl World {
         if how.is_hasty && report.packs_repacked > 0 {
             return Err(format!("it stored packs again without time: {report:?}"));
         }
+        self.check().await
+    }
+
+    /// Neither stops the other.
+    pub(super) async fn prune_beside(&mut self, how: &Pruning, content: &Content) -> Judged {
+        let (time, files) = (self.time(0), files(content));
+        let run = tokio::spawn(back_up(self.open().await, files.clone(), time));
+        let pruned = self.open().await.prune(&how.options()).await;
+        let snapshot = run.await.unwrap().map_err(|error| format!("backup: {error}"))?;
+        self.model.insert(snapshot.id.to_string(), (time, files));
+        pruned.map_err(|error| format!("prune: {error}"))?;
         self.check().await
     }
 

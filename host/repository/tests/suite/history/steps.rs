@@ -24,6 +24,8 @@ pub enum Step {
     TroubledForget(u64, Fault),
     /// A prune; each is the first pass for what is new and the second one for what was marked before.
     Prune(Pruning),
+    /// A prune and a backup at the same time.
+    PruneBeside(Pruning, Content),
     /// A prune that something happens to at a call.
     TroubledPrune(Pruning, u64, Fault),
     /// The clock of the storage goes on by so many hours.
@@ -85,6 +87,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..6_usize).prop_map(Step::Forget),
         1 => (0..20_u64, fault()).prop_map(|(call, fault)| Step::TroubledForget(call, fault)),
         4 => pruning().prop_map(Step::Prune),
+        3 => (pruning(), content()).prop_map(|(how, content)| Step::PruneBeside(how, content)),
         3 => (pruning(), 0..60_u64, fault()).prop_map(|(how, call, fault)| Step::TroubledPrune(how, call, fault)),
         1 => (0..48_u8).prop_map(Step::Wait),
     ];
