@@ -9,7 +9,7 @@ use opendal::EntryMode;
 
 use crate::error::{Error, ErrorKind};
 use crate::layers::{self, Layered};
-use crate::local::Folder;
+use crate::local::{Folder, blocking};
 use crate::options::{StorageOptions, Tuning};
 use crate::pace::Pace;
 use crate::services::Made;
@@ -262,6 +262,14 @@ impl Storage {
                 Err(self.own_error(ErrorKind::NotFound, "list", folder, cause))
             }
         }
+    }
+
+    /// Whether a listing of `folder` is known to show all that anybody stored before it began; so of two who each store an
+    /// object and then list, at least one sees the other's. True on the file systems of this machine.
+    pub async fn lists_at_once(&self, folder: &str) -> bool {
+        let Some(local) = self.folder() else { return false };
+        let folder = folder.to_owned();
+        blocking(local, move |local| local.is_kept_here(&folder)).await.unwrap_or(false)
     }
 
     /// The size of an object in bytes.

@@ -45,6 +45,20 @@ async fn a_draft_is_seen_only_under_its_name() {
 }
 
 #[tokio::test]
+async fn only_what_this_machine_keeps_is_listed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path());
+    assert!(!storage.lists_at_once("locks").await, "there is no such folder yet");
+    storage.create_folders(&["locks"]).await.unwrap();
+    assert!(
+        storage.lists_at_once("locks").await,
+        "the test's folder is on a file system of this machine"
+    );
+    let memory = Storage::open(&"memory:".parse().unwrap(), &StorageOptions::new()).unwrap();
+    assert!(!memory.lists_at_once("locks").await);
+}
+
+#[tokio::test]
 async fn what_is_sent_as_a_whole_has_no_drafts() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().display().to_string().parse().unwrap();

@@ -70,7 +70,9 @@ impl LockGuard {
             held.lock().unwrap_or_else(PoisonError::into_inner).id = Some(id);
             let mut holder =
                 Holder { repository: ours, mode, timing, since: None, id, state: held };
-            tokio::time::sleep(timing.settle).await;
+            if !holder.repository.storage().lists_at_once(FileKind::Lock.folder()).await {
+                tokio::time::sleep(timing.settle).await;
+            }
             let outcome = check_others(&holder.repository, mode, id, timing).await;
             holder.since = outcome.as_ref().ok().and_then(|seen| seen.now);
             let is_ours = outcome.is_ok();

@@ -1,7 +1,8 @@
 //! Telling others that the repository is in use, in the way of restic's public design document, section "Locks".
 //!
 //! A lock is a small file. Whoever wants one looks whether others forbid it, writes it, waits, and looks again: of two who
-//! start at the same time, at least one sees the other. A lock that is not refreshed for half an hour counts for nothing.
+//! start at the same time, at least one sees the other. The wait is for storages whose listings may be late; on a file system
+//! of this machine whoever looks second sees the first without it. A lock that is not refreshed for half an hour counts for nothing.
 //!
 //! How old a lock is, the storage says: the time at which it stored the lock against the time at which it stored ours, just
 //! now. Clocks of machines differ, by years where a battery is flat, and the lock of somebody who is at work must not look
@@ -24,7 +25,7 @@ use crate::open::Repository;
 /// How long the steps of a lock's life take; restic's own values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// Between writing a lock and looking for others again.
+    /// Between writing a lock and looking for others again, where listings may be late.
     pub(crate) settle: Duration,
     /// Between two refreshes.
     pub(crate) refresh: Duration,

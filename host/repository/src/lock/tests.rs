@@ -94,6 +94,33 @@ async fn of_two_exclusive_locks_at_the_same_time_at_most_one_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_a_folder_nobody_waits_and_at_most_one_of_two_is_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let url = format!("fs:{}", folder.path().display()).parse().unwrap();
+        Storage::open(&url, &StorageOptions::default()).unwrap()
+    };
+    let options = InitOptions { scrypt_n: 2 };
+    let one = Repository::init(open(), "secret", options).await.unwrap();
+    let other = Repository::open(open(), "secret").await.unwrap();
+    let timing = Timing { settle: Duration::from_secs(3600), ..SLOW };
+    let mut taken = 0;
+    for _ in 0..100 {
+        let both = futures::future::join(
+            LockGuard::take(&one, Mode::Exclusive, timing),
+            LockGuard::take(&other, Mode::Exclusive, timing),
+        );
+        let (first, second) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        assert!(first.is_err() || second.is_err());
+        for guard in [first, second].into_iter().flatten() {
+            taken += 1;
+            guard.release().await.unwrap();
+        }
+    }
+    println!("of 100 pairs {taken} took the lock");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_cannot_be_read_forbids_ours() {
     let repository = repository().await;
     let bytes = b"not sealed".to_vec();

@@ -13,6 +13,19 @@ use crate::limits;
 /// Folders are for their owner only, like those of restic.
 const FOLDER_MODE: u32 = 0o700;
 
+/// File systems that the kernel of this machine keeps by itself, as statfs(2) names them (`linux/magic.h`): ext2 to ext4, XFS,
+/// Btrfs, F2FS, bcachefs, ZFS, tmpfs and overlays.
+const KEPT_HERE: [u64; 8] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0xca45_1a4e,
+    0x2fc1_2fc1,
+    0x0102_1994,
+    0x794c_7630,
+];
+
 /// The folder of one repository. Paths are relative to it and cannot leave it, whatever they or the links on the way say.
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
@@ -64,6 +77,12 @@ impl Folder {
             }
             parent => parent,
         }
+    }
+
+    /// Whether `path` is on a file system that no other machine changes unseen.
+    pub(crate) fn is_kept_here(&self, path: &str) -> io::Result<bool> {
+        let status = rustix::fs::fstatfs(&self.open()?.open_dir(path)?)?;
+        Ok(KEPT_HERE.contains(&(status.f_type as u64)))
     }
 
     /// Makes the names in `parent`, which holds `path`, durable.
