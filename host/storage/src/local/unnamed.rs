@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Mutex, PoisonError};
 
 use cap_std::fs::{Dir, MetadataExt as _};
 use opendal::Buffer;
@@ -16,6 +17,9 @@ use super::new_file;
 pub(crate) struct UnnamedFile {
     file: File,
     bytes: u64,
+    /// Whether it could not be synced. The system tells that once and then forgets what it lost; so the file is not
+    /// trusted again.
+    is_lost: Mutex<bool>,
 }
 
 impl UnnamedFile {
@@ -33,7 +37,7 @@ impl UnnamedFile {
             Err(error) => return Err(error.into()),
         };
         let is_nameable = std::fs::exists(way_to(&file))?;
-        Ok(is_nameable.then_some(Self { file, bytes: 0 }))
+        Ok(is_nameable.then_some(Self { file, bytes: 0, is_lost: Mutex::new(false) }))
     }
 
     /// Hands the next bytes to the system.
@@ -46,7 +50,7 @@ impl UnnamedFile {
     /// Makes the file durable and gives it the name `path` when that is free. May be called again after an error, whatever
     /// the call before has done.
     pub(crate) fn give_name(&self, folder: &Folder, path: &str) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.sync()?;
         let (parent, name) = folder.parent_made(path)?;
         match rustix::fs::linkat(CWD, way_to(&self.file), &parent, name, AtFlags::SYMLINK_FOLLOW) {
             Ok(()) => {}
@@ -59,6 +63,14 @@ impl UnnamedFile {
             // It may be gone after a crash, so it must not look as if it were there.
             let _ = parent.remove_file(name);
         })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut is_lost = self.is_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_lost {
+            return Err(io::Error::other("it could not be made durable before"));
+        }
+        self.file.sync_all().inspect_err(|_| *is_lost = true)
     }
 
     /// Whether it has the name `path`, durably.
