@@ -157,6 +157,10 @@ fn bucket(rest: &str) -> Result<Address, String> {
     if bucket.is_empty() {
         return Err("it names no bucket".to_owned());
     }
+    // No service has such names, and the location would be read as another one when it is printed.
+    if bucket.contains(':') || (endpoint.is_empty() && bucket.ends_with(".amazonaws.com")) {
+        return Err("the name of the bucket is that of a server".to_owned());
+    }
     Ok(Address { endpoint, bucket: bucket.to_owned(), root: root(prefix)? })
 }
 
@@ -225,6 +229,16 @@ mod tests {
     fn a_path_is_a_folder_of_this_machine() {
         assert_eq!(address("/srv//backup/"), parts("", "", "/srv/backup"));
         assert_eq!("/srv/b@ck?up".parse::<StorageUrl>().unwrap().to_string(), "fs:/srv/b@ck?up");
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn a_bucket_that_looks_like_a_server_is_refused() {
+        for text in
+            ["s3:/s3:tt/p", "s3:https://host/a:b", "s3:x.amazonaws.com", "s3:/x.amazonaws.com/p"]
+        {
+            assert!(text.parse::<StorageUrl>().is_err(), "{text}");
+        }
     }
 
     #[cfg(feature = "s3")]
