@@ -51,6 +51,12 @@ pub(crate) fn pack_name(id: &Digest) -> String {
     format!("{DATA_FOLDER}/{:02x}/{id}", id.0[0])
 }
 
+/// The pack that an object of this name is; none when it is something else.
+pub(crate) fn pack_of(object: &str) -> Option<Digest> {
+    let id = object.rsplit('/').next()?.parse().ok()?;
+    (pack_name(&id) == object).then_some(id)
+}
+
 /// All folders of a repository.
 pub(crate) fn folders() -> Vec<String> {
     let of_packs = (0..=255u8).map(|byte| format!("{DATA_FOLDER}/{byte:02x}"));

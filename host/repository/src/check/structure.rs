@@ -10,7 +10,7 @@ use super::inventory::{Entry, Inventory, InventoryBuilder};
 use super::pack::expected_size;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{IndexFile, KeyFile, PackedBlob, Snapshot};
-use crate::layout::{self, DATA_FOLDER, FileKind, ListedFile, off_reactor, pack_name};
+use crate::layout::{self, DATA_FOLDER, FileKind, ListedFile, off_reactor, pack_name, pack_of};
 use crate::limits;
 use crate::open::Repository;
 
@@ -89,12 +89,11 @@ pub(crate) async fn list_packs(
 ) -> Result<Listing> {
     let mut packs = Listing::new();
     for object in repository.storage().list(DATA_FOLDER).await? {
-        let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
-        match id {
-            Some(id) if pack_name(&id) == object.name => {
+        match pack_of(&object.name) {
+            Some(id) => {
                 packs.insert(id, object.size);
             }
-            _ => stray(object.name),
+            None => stray(object.name),
         }
     }
     Ok(packs)

@@ -49,8 +49,6 @@ struct Prune<'a> {
     until: Option<Instant>,
     survey: Survey,
     plan: Plan,
-    /// Snapshots whose needs were looked at.
-    known: HashSet<Digest>,
 }
 
 impl Repository {
@@ -81,8 +79,7 @@ impl Repository {
     ) -> Result<PruneReport> {
         let (survey, plan, mut report) = self.plan_prune(lock.seen(), options).await?;
         let observed = Observed::new(options.observer.clone());
-        let known = survey.snapshots.clone();
-        let mut prune = Prune { repository: self, lock, observed, until, survey, plan, known };
+        let mut prune = Prune { repository: self, lock, observed, until, survey, plan };
         let published = prune.run(&mut report).await?;
         if options.check {
             prune.check(&published).await?;
@@ -238,7 +235,7 @@ impl Prune<'_> {
         }
         let snapshots = self.repository.snapshots().await?.into_iter();
         let came: Vec<Digest> = snapshots
-            .filter(|snapshot| self.known.insert(snapshot.id))
+            .filter(|snapshot| self.survey.snapshots.insert(snapshot.id))
             .map(|snapshot| snapshot.tree)
             .collect();
         if came.is_empty() {

@@ -8,15 +8,16 @@ use lockgate_types::{Digest, Timestamp};
 
 use super::needs::{Needs, NeedsBuilder};
 use super::progress::Observed;
-use super::walk::{self, TreePlaces, walk};
+use super::walk::{TreePlaces, walk};
 use crate::check::expected_size;
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack, Snapshot};
-use crate::layout::{FileKind, ListedFile};
+use crate::layout::{DATA_FOLDER, FileKind, ListedFile, pack_of};
 use crate::open::Repository;
 
 /// Everything a plan is made of; about 90 bytes a pack beside the [`Needs`].
 pub(super) struct Survey {
+    /// Snapshots whose needs were looked at.
     pub(super) snapshots: HashSet<Digest>,
     /// Index files.
     pub(super) files: Vec<ListedFile>,
@@ -83,9 +84,8 @@ impl Survey {
         .await?;
         let needs = Arc::new(crate::layout::off_reactor(move || needs.finish()).await);
         let unnamed = list(repository, &mut packs).await?;
-        let there = packs.iter().filter(|(_, state): &(_, &PackState)| state.is_there);
-        let there = there.map(|(id, _)| *id).collect();
-        let source = trees.finish(repository, &there).await;
+        let is_there = |id: &_| packs.get(id).is_some_and(|state: &PackState| state.is_there);
+        let source = trees.finish(repository, is_there).await;
         let walking = observed.step("finding what snapshots need", false);
         let roots = snapshots.iter().map(|snapshot| snapshot.tree);
         walk(&source, &needs, roots, |trees| walking.advance(trees)).await?;
@@ -159,7 +159,8 @@ async fn list(
     packs: &mut HashMap<Digest, PackState>,
 ) -> Result<Vec<UnnamedPack>> {
     let mut unnamed = Vec::new();
-    for (id, Object { size, modified, .. }) in walk::packs(repository).await? {
+    for Object { name, size, modified } in repository.storage().list(DATA_FOLDER).await? {
+        let Some(id) = pack_of(&name) else { continue };
         match packs.get_mut(&id) {
             Some(state) => state.is_there = true,
             None => unnamed.push(UnnamedPack { id, size, modified }),

@@ -5,14 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use lockgate_storage::Object;
 use lockgate_types::Digest;
 
 use super::needs::Needs;
-use crate::check::{Fault, InventoryBuilder, Source, scan};
+use crate::check::{Fault, InventoryBuilder, Source, list_packs, scan};
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack, NodeKind, TreeNodes};
-use crate::layout::{DATA_FOLDER, FileKind, off_reactor, pack_name};
+use crate::layout::{FileKind, off_reactor};
 use crate::open::Repository;
 
 /// Where trees are, in packs that are in use and in marked ones.
@@ -34,13 +33,13 @@ impl TreePlaces {
         }
     }
 
-    /// Only packs that are `there` count: what an earlier prune deleted before it was broken off is still named.
+    /// Only packs that are there count: what an earlier prune deleted before it was broken off is still named.
     pub(super) async fn finish(
         mut self,
         repository: &Repository,
-        there: &HashSet<Digest>,
+        is_there: impl Fn(&Digest) -> bool,
     ) -> Source {
-        self.0.retain(|pack| there.contains(&pack.id));
+        self.0.retain(|pack| is_there(&pack.id));
         let mut builder = InventoryBuilder::default();
         builder.add(IndexFile { packs: self.0, ..IndexFile::default() });
         let inventory = off_reactor(move || builder.build()).await;
@@ -116,8 +115,8 @@ pub(super) async fn walk_late(
             Ok(())
         })
         .await?;
-    let there = packs(repository).await?.into_iter().map(|(id, _)| id).collect();
-    let source = places.finish(repository, &there).await;
+    let there = list_packs(repository, drop).await?;
+    let source = places.finish(repository, |pack| there.contains_key(pack)).await;
     let marking = Arc::clone(needs);
     let visit = Arc::new(move |mut nodes: TreeNodes| {
         let mut subtrees = Vec::new();
@@ -147,16 +146,6 @@ pub(super) async fn walk_late(
         frontier = next;
     }
     Ok(())
-}
-
-/// The packs that are there.
-pub(super) async fn packs(repository: &Repository) -> Result<Vec<(Digest, Object)>> {
-    let objects = repository.storage().list(DATA_FOLDER).await?.into_iter();
-    let pack = |object: Object| {
-        let id = object.name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
-        id.filter(|id| pack_name(id) == object.name).map(|id| (id, object))
-    };
-    Ok(objects.filter_map(pack).collect())
 }
 
 fn subtree(kind: NodeKind, tree: Option<Digest>) -> Option<Digest> {

@@ -100,12 +100,10 @@ impl Packer {
             match packs.last_mut() {
                 _ if rest.blobs.is_empty() => {}
                 Some(last) if last.has_room_for(&rest, self.target_bytes) => {
-                    if rest.body.is_in_memory() {
-                        last.merge(rest)?;
-                    } else {
+                    if !rest.body.is_in_memory() {
                         std::mem::swap(last, &mut rest);
-                        last.merge(rest)?;
                     }
+                    last.merge(rest)?;
                 }
                 _ => packs.push(rest),
             }
