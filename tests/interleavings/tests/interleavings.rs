@@ -37,6 +37,11 @@ fn try_orders(name: &str, small: fn(), large: fn()) {
     println!("{name}: {all}{small} orders one by one, {large} at random, broken: 0");
 }
 
+/// The same for a scenario that comes in one size.
+fn try_orders_of(name: &str, scenario: fn()) {
+    try_orders(name, scenario, scenario);
+}
+
 #[test]
 fn no_order_of_threads_exceeds_the_budget_or_leaves_one_waiting() {
     try_orders(
@@ -44,21 +49,9 @@ fn no_order_of_threads_exceeds_the_budget_or_leaves_one_waiting() {
         || memory::patient_threads_share_the_budget(2, 1),
         || memory::patient_threads_share_the_budget(4, 3),
     );
-    try_orders(
-        "large and small wishes",
-        memory::large_and_small_wishes_are_granted,
-        memory::large_and_small_wishes_are_granted,
-    );
-    try_orders(
-        "one return for several",
-        memory::one_return_serves_several,
-        memory::one_return_serves_several,
-    );
-    try_orders(
-        "closed budget",
-        memory::closing_lets_all_waiters_go,
-        memory::closing_lets_all_waiters_go,
-    );
+    try_orders_of("large and small wishes", memory::large_and_small_wishes_are_granted);
+    try_orders_of("one return for several", memory::one_return_serves_several);
+    try_orders_of("closed budget", memory::closing_lets_all_waiters_go);
 }
 
 #[test]
@@ -68,16 +61,8 @@ fn no_order_of_threads_loses_or_repeats_a_job() {
         || jobs::every_job_is_done_once(1, 2, 2),
         || jobs::every_job_is_done_once(3, 4, 3),
     );
-    try_orders(
-        "queue closed on who waits for a job",
-        jobs::closing_lets_who_waits_for_a_job_go,
-        jobs::closing_lets_who_waits_for_a_job_go,
-    );
-    try_orders(
-        "queue closed on who waits for room",
-        jobs::closing_lets_who_waits_for_room_go,
-        jobs::closing_lets_who_waits_for_room_go,
-    );
+    try_orders_of("queue closed on who waits for a job", jobs::closing_lets_who_waits_for_a_job_go);
+    try_orders_of("queue closed on who waits for room", jobs::closing_lets_who_waits_for_room_go);
 }
 
 #[test]

@@ -52,31 +52,26 @@ pub fn every_job_is_done_once(producers: u8, jobs: u8, takers: usize) {
 
 /// Who waits for a job goes when the queue is closed, with what is left.
 pub fn closing_lets_who_waits_for_a_job_go() {
-    let (queue, budget) = (Arc::new(Queue::default()), Budget::new(1 << 20));
-    let data = budget.adopt(vec![0; BYTES], BYTES);
-    queue.push(Job { data, role: Role::Blob(BlobKind::Data, Digest([0; 32])) });
-    let takers: Vec<_> = (0..3)
-        .map(|_| {
-            let queue = Arc::clone(&queue);
-            thread::spawn(move || queue.pop(1, 1).map_or(0, |batch| batch.jobs.len()))
-        })
-        .collect();
-    queue.close();
-    let taken: usize = takers.into_iter().map(|thread| thread.join().unwrap()).sum();
-    assert_eq!(taken, 1);
+    let taken = let_go(3, |queue| queue.pop(1, 1).map_or(0, |batch| batch.jobs.len()));
+    assert_eq!(taken.iter().sum::<usize>(), 1);
 }
 
 /// Who waits for room goes when the queue is closed, though nobody takes anything.
 pub fn closing_lets_who_waits_for_room_go() {
+    let_go(2, |queue| queue.wait_for_room(BYTES));
+}
+
+/// What so many threads that wait for a queue with one job return when it is closed.
+fn let_go<T: Send + 'static>(threads: usize, wait: fn(&Queue) -> T) -> Vec<T> {
     let (queue, budget) = (Arc::new(Queue::default()), Budget::new(1 << 20));
     let data = budget.adopt(vec![0; BYTES], BYTES);
     queue.push(Job { data, role: Role::Blob(BlobKind::Data, Digest([0; 32])) });
-    let streams: Vec<_> = (0..2)
+    let waiting: Vec<_> = (0..threads)
         .map(|_| {
             let queue = Arc::clone(&queue);
-            thread::spawn(move || queue.wait_for_room(BYTES))
+            thread::spawn(move || wait(&queue))
         })
         .collect();
     queue.close();
-    streams.into_iter().for_each(|thread| thread.join().unwrap());
+    waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
