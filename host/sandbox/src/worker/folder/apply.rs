@@ -4,8 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use lockgate_types::{Kind, Metadata, Timestamp};
 use rustix::fs::{
-    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chmod, chownat, setxattr,
-    utimensat,
+    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chmod, chownat, fchmod,
+    futimens, setxattr, utimensat,
 };
 use rustix::io::Errno;
 
@@ -30,14 +30,22 @@ pub fn apply(descriptor: BorrowedFd<'_>, metadata: &Metadata) -> Vec<String> {
         let result = setxattr(&path, &attribute.name, &attribute.value, XattrFlags::empty());
         note(&format!("attribute {}", attribute.name), result);
     }
+    // A descriptor that only names something (`O_PATH`) is no good for the calls that take one (`EBADF`, `open(2)`); the others
+    // save the way over `/proc`, which takes longer than the change.
+    let named = |direct: Result<(), Errno>, by_path: &dyn Fn() -> Result<(), Errno>| match direct {
+        Err(Errno::BADF) => by_path(),
+        result => result,
+    };
     if metadata.kind != Kind::Symlink {
-        note("mode", chmod(&path, Mode::from_raw_mode(metadata.mode & 0o7777)));
+        let mode = Mode::from_raw_mode(metadata.mode & 0o7777);
+        note("mode", named(fchmod(descriptor, mode), &|| chmod(&path, mode)));
     }
     let times = Timestamps {
         last_access: timespec(metadata.accessed),
         last_modification: timespec(metadata.modified),
     };
-    note("times", utimensat(CWD, &path, &times, AtFlags::empty()));
+    let by_path = || utimensat(CWD, &path, &times, AtFlags::empty());
+    note("times", named(futimens(descriptor, &times), &by_path));
     refused
 }
 
