@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "the contract's own text documents what is generated from it")]
 
-use super::capability::{archive, credentials, file_locks, files, http, net};
+use super::capability::{archive, credentials, file_locks, files, http, listing, net};
 
 wasmtime::component::bindgen!({
     path: "../../wit",
@@ -14,7 +14,7 @@ wasmtime::component::bindgen!({
         "lockgate:datastore/net.connection": net::Connection,
         "lockgate:datastore/http.exchange": http::Exchange,
         "lockgate:datastore/files.file": files::OpenFile,
-        "lockgate:datastore/files.listing": files::Listing,
+        "lockgate:datastore/files.listing": listing::Listing,
         "lockgate:datastore/file-locks.lock": file_locks::Lock,
         "lockgate:datastore/credentials.credential": credentials::Credential,
     },

@@ -90,6 +90,8 @@ pub struct State {
     pub locks_held: usize,
     /// Memory of the listings that are open.
     pub listing_bytes: usize,
+    /// The listing that was opened or read last.
+    pub last_listing: Option<u32>,
     /// Small files on their way to the host.
     pub scratch: Vec<u8>,
     pub started: Instant,
@@ -134,6 +136,7 @@ impl State {
             locks_held: 0,
             silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
+            last_listing: None,
             scratch: Vec::new(),
             started: Instant::now(),
             wasi: empty_wasi(),
@@ -181,9 +184,23 @@ impl State {
 
     /// Asks the host and waits for the answer.
     pub fn ask(&self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<Answer> {
-        let mut socket = self.lane.socket();
-        socket.send(&FromWorker::Question(question), descriptors)?;
-        match socket.receive()? {
+        self.tell(&FromWorker::Question(question), descriptors)?;
+        self.answer()
+    }
+
+    /// [`State::ask`] with something to do while the host looks for its answer.
+    pub fn ask_meanwhile(
+        &mut self,
+        question: Question,
+        work: impl FnOnce(&mut Self),
+    ) -> Reply<Answer> {
+        self.tell_now(&FromWorker::Question(question))?;
+        work(self);
+        self.answer()
+    }
+
+    fn answer(&self) -> Reply<Answer> {
+        match self.lane.socket().receive()? {
             Some(ToWorker::Answer(answer)) => Ok(answer?),
             Some(ToWorker::Call(_)) => Err(lost("a call came instead of an answer")),
             None => Err(LaneLost(ProtocolError::Truncated).into_fault()),

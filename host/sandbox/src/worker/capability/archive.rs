@@ -112,7 +112,7 @@ impl Host for State {
             entries.clear();
         }
         self.call.unconfirmed = true;
-        match self.ask(Question::Reuse { entries }, &[])? {
+        match self.ask_meanwhile(Question::Reuse { entries }, State::look_ahead)? {
             Answer::Reused(reused) if reused.len() == count => Ok(reused),
             Answer::NothingToReuse => {
                 self.call.has_no_parent = true;

@@ -11,14 +11,13 @@ use ring::digest::{Context, SHA256};
 use wasmtime::component::Resource;
 
 use super::file_locks::Locks;
+use super::listing::Listing;
 use super::{asked, quoted};
-use crate::limits::{LISTING_BYTES_MAX, PAGE_ENTRIES_MAX, TRANSFER_BYTES_MAX};
-use crate::worker::bindings::lockgate::datastore::files::{
-    self, Host, HostFile, HostListing, Metadata,
-};
+use crate::limits::{LISTING_BYTES_MAX, TRANSFER_BYTES_MAX};
+use crate::worker::bindings::lockgate::datastore::files::{self, Host, HostFile, Metadata};
 use crate::worker::convert;
 use crate::worker::fault::{Fault, Reply};
-use crate::worker::folder::{Folder, Names, Place, Shown, apply, describe, list, stat_named};
+use crate::worker::folder::{Folder, Place, Shown, apply, describe, list};
 use crate::worker::state::State;
 
 /// A regular file that the plugin opened or created.
@@ -30,14 +29,6 @@ pub struct OpenFile {
     /// Whether it was created by the plugin.
     writable: bool,
     locks: Locks,
-    name: Shown,
-}
-
-/// A folder that the plugin is going through.
-#[derive(Debug)]
-pub struct Listing {
-    names: Names,
-    next: usize,
     name: Shown,
 }
 
@@ -127,8 +118,9 @@ impl Host for State {
         let rest = LISTING_BYTES_MAX.saturating_sub(self.listing_bytes);
         let names = list(&folder, &path, rest)?;
         let bytes = names.bytes();
-        let listing = self.table.push(Listing { names, next: 0, name: folder.shown(&path) })?;
+        let listing = self.table.push(Listing::new(names, folder.shown(&path)))?;
         self.listing_bytes += bytes;
+        self.last_listing = Some(listing.rep());
         Ok(listing)
     }
 
@@ -239,40 +231,6 @@ impl HostFile for State {
 
     fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
         self.table.delete(file)?;
-        Ok(())
-    }
-}
-
-impl HostListing for State {
-    fn next(&mut self, listing: Resource<Listing>, limit: u32) -> Reply<Vec<files::Named>> {
-        self.go_on()?;
-        let listing = self.table.get_mut(&listing)?;
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX) as usize;
-        let mut page = Vec::with_capacity(limit);
-        while page.len() < limit
-            && let Some(name) = listing.names.get(listing.next)
-        {
-            let found = stat_named(&listing.names, name, &self.grants.owners);
-            // What was found before a name that cannot be looked up is not lost: that name is the next call's failure, and
-            // the call after that goes on behind it.
-            if found.is_err() && !page.is_empty() {
-                break;
-            }
-            listing.next += 1;
-            let found = found.map_err(|errno| {
-                let shown = name.to_bytes().escape_ascii();
-                Fault::system("look at", format_args!("{}/{shown}", listing.name), errno)
-            })?;
-            if let Some(named) = found {
-                page.push(files::Named { name: named.name, metadata: named.metadata.into() });
-            }
-        }
-        Ok(page)
-    }
-
-    fn drop(&mut self, listing: Resource<Listing>) -> wasmtime::Result<()> {
-        let listing = self.table.delete(listing)?;
-        self.listing_bytes = self.listing_bytes.saturating_sub(listing.names.bytes());
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub mod file_locks;
 pub mod files;
 pub mod http;
 pub mod job;
+pub mod listing;
 pub mod net;
 mod random;
 

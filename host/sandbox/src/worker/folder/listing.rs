@@ -38,6 +38,11 @@ impl Names {
         CStr::from_bytes_until_nul(self.text.get(start..)?).ok()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.starts.len()
+    }
+
     /// What the names take in memory.
     pub fn bytes(&self) -> usize {
         self.text.len() + self.starts.len() * size_of::<u32>()

@@ -19,7 +19,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 pub use apply::apply;
-pub use listing::{Names, list, stat_named};
+pub use listing::{Named, Names, list, stat_named};
 pub use metadata::{Place, describe};
 pub use owners::Owners;
 

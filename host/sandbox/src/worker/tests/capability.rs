@@ -21,7 +21,7 @@ use crate::worker::capability::files::OpenFile;
 use crate::worker::fault::{Fault, Reply};
 use crate::worker::state::{Activity, Lane, State};
 
-fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
+pub fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
     let folders = folder.map(|(path, writable)| {
         let root = fs::File::open(path).unwrap().into();
         let folder = Folder::new("data".to_owned(), writable, root).with_locks(true);
@@ -46,7 +46,7 @@ fn state(folder: Option<(&Path, bool)>) -> (State, FrameSocket) {
     (State::new(Arc::new(grants), lane, &limits), FrameSocket::new(host).unwrap())
 }
 
-fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
+pub fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
     match reply {
         Err(Fault::Failure(failure) | Fault::Missing(failure)) => failure,
         other => panic!("{other:?}"),
@@ -206,22 +206,6 @@ fn a_file_of_the_kernel_is_read_to_its_end_although_it_has_no_length() {
     host.receive::<FromWorker>().unwrap();
     let data = host.receive::<FromWorker>().unwrap();
     assert!(matches!(data, Some(FromWorker::Data { length: 100.., .. })), "{data:?}");
-}
-
-#[test]
-fn listings_that_are_open_share_one_limit() {
-    let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("name"), "").unwrap();
-    let (mut state, _host) = state(Some((root.path(), false)));
-    let list = |state: &mut State| files::Host::list_folder(state, "data".to_owned(), Vec::new());
-    let first = list(&mut state).unwrap();
-    let one = state.listing_bytes;
-    assert!(one >= 5);
-    state.listing_bytes = crate::limits::LISTING_BYTES_MAX - one + 1;
-    assert!(matches!(failure(list(&mut state)), Failure::Unsupported(_)));
-    state.listing_bytes = one;
-    HostListing::drop(&mut state, first).unwrap();
-    assert_eq!(state.listing_bytes, 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod capability;
 mod flow;
 mod guest;
 mod hostile;
+mod listing;
 
 use std::fs::File;
 use std::io::{Seek, Write};

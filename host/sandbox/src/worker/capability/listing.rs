@@ -1,0 +1,106 @@
+//! `files.listing`: the names of one folder, page by page.
+
+use std::collections::VecDeque;
+
+use rustix::io::Errno;
+use wasmtime::component::Resource;
+
+use crate::limits::{AHEAD_BYTES_MAX, AHEAD_NAMES_MAX, PAGE_ENTRIES_MAX};
+use crate::worker::bindings::lockgate::datastore::files::{self, HostListing};
+use crate::worker::fault::{Fault, Reply};
+use crate::worker::folder::{Named, Names, Owners, Shown, stat_named};
+use crate::worker::state::State;
+
+/// What became of a name: none when it is gone by now.
+type Looked = Result<Option<Named>, Errno>;
+
+/// A folder that the plugin is going through.
+#[derive(Debug)]
+pub struct Listing {
+    names: Names,
+    /// Of the name that comes next.
+    next: usize,
+    /// Names from `next` on that were looked at before the plugin asked.
+    ahead: VecDeque<Looked>,
+    name: Shown,
+}
+
+impl Listing {
+    /// Of a folder that messages call `name`.
+    pub fn new(names: Names, name: Shown) -> Self {
+        Self { names, next: 0, ahead: VecDeque::new(), name }
+    }
+
+    fn look(&self, index: usize, owners: &Owners) -> Option<Looked> {
+        self.names.get(index).map(|name| stat_named(&self.names, name, owners))
+    }
+
+    fn page(&mut self, limit: usize, owners: &Owners) -> Reply<Vec<files::Named>> {
+        let mut page = Vec::with_capacity(limit.min(self.names.count() - self.next));
+        while page.len() < limit
+            && let Some(found) = self.ahead.pop_front().or_else(|| self.look(self.next, owners))
+        {
+            // What was found before a name that cannot be looked up is not lost: that name is the next call's failure, and
+            // the call after that goes on behind it.
+            if found.is_err() && !page.is_empty() {
+                self.ahead.push_front(found);
+                break;
+            }
+            self.next += 1;
+            match found {
+                Ok(Some(Named { name, metadata })) => {
+                    page.push(files::Named { name, metadata: metadata.into() });
+                }
+                Ok(None) => {}
+                Err(errno) => return Err(self.refused(self.next - 1, errno)),
+            }
+        }
+        Ok(page)
+    }
+
+    fn refused(&self, index: usize, errno: Errno) -> Fault {
+        let shown = self.names.get(index).unwrap_or_default().to_bytes().escape_ascii();
+        Fault::system("look at", format_args!("{}/{shown}", self.name), errno)
+    }
+}
+
+impl HostListing for State {
+    fn next(&mut self, listing: Resource<Listing>, limit: u32) -> Reply<Vec<files::Named>> {
+        self.go_on()?;
+        self.last_listing = Some(listing.rep());
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX) as usize;
+        self.table.get_mut(&listing)?.page(limit, &self.grants.owners)
+    }
+
+    fn drop(&mut self, listing: Resource<Listing>) -> wasmtime::Result<()> {
+        let listing = self.table.delete(listing)?;
+        self.listing_bytes = self.listing_bytes.saturating_sub(listing.names.bytes());
+        Ok(())
+    }
+}
+
+impl State {
+    /// Looks at names that the plugin will most likely ask for next: a plugin that waits for the host has nothing better to
+    /// do, and looking at a name takes as long as what the host does with one.
+    pub fn look_ahead(&mut self) {
+        let Some(number) = self.last_listing else { return };
+        let cancelled = &self.grants.cancelled;
+        // It may be closed by now, and its number be that of something else.
+        let Ok(listing) = self.table.get_mut(&Resource::<Listing>::new_borrow(number)) else {
+            return;
+        };
+        let mut bytes = 0;
+        while listing.ahead.len() < AHEAD_NAMES_MAX
+            && bytes < AHEAD_BYTES_MAX
+            && !cancelled.load(std::sync::atomic::Ordering::Relaxed)
+            && let Some(found) =
+                listing.look(listing.next + listing.ahead.len(), &self.grants.owners)
+        {
+            if let Ok(Some(Named { metadata, .. })) = &found {
+                let values = metadata.extended_attributes.iter();
+                bytes += values.map(|attribute| attribute.value.len()).sum::<usize>();
+            }
+            listing.ahead.push_back(found);
+        }
+    }
+}
