@@ -17,7 +17,7 @@ pub use call::{
 };
 pub use digest::{Digest, ParseDigestError};
 pub use failure::Failure;
-pub use metadata::{ExtendedAttribute, Kind, Metadata, Timestamp};
+pub use metadata::{ExtendedAttribute, Kind, Metadata, Stamp, Timestamp};
 pub use name::{Name, NameError};
 pub use path::{EntryPath, PathError};
 pub use retry::Retry;

@@ -77,15 +77,32 @@ pub struct Metadata {
     pub extended_attributes: Vec<ExtendedAttribute>,
 }
 
+/// What tells whether a file may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// What the name is.
+    pub kind: Kind,
+    /// Bytes of content.
+    pub size: u64,
+    /// When the content was last changed.
+    pub modified: Timestamp,
+    /// When the inode was last changed.
+    pub changed: Timestamp,
+    /// Number of the inode.
+    pub inode: u64,
+}
+
 impl Metadata {
-    /// Whether a file that had `self` then and has `now` may be taken as unchanged: the size, both times that the system
-    /// keeps of changes, and the inode are equal.
+    /// The size, both times that the system keeps of changes, and the inode.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        let Self { kind, size, modified, changed, inode, .. } = *self;
+        Stamp { kind, size, modified, changed, inode }
+    }
+
+    /// Whether a file that had `self` then and has `now` may be taken as unchanged.
     #[must_use]
     pub fn is_unchanged(&self, now: &Self) -> bool {
-        self.kind == now.kind
-            && self.size == now.size
-            && self.modified == now.modified
-            && self.changed == now.changed
-            && self.inode == now.inode
+        self.stamp() == now.stamp()
     }
 }

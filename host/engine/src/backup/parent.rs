@@ -1,8 +1,8 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lockgate_repository::{Node, Reader, Repository, Snapshot};
-use lockgate_types::{Entry, EntryPath, Name};
+use lockgate_repository::{Node, NodeKind, Reader, Repository, Snapshot};
+use lockgate_types::{Digest, Entry, EntryPath, Name};
 use tokio::runtime::Handle;
 
 use crate::manifest::{Manifest, read_manifest};
@@ -20,13 +20,21 @@ pub(super) struct Parent {
 pub(super) struct ParentFolders {
     reader: Reader,
     runtime: Handle,
-    tree: lockgate_types::Digest,
+    tree: Digest,
     recent: VecDeque<(EntryPath, Arc<Folder>)>,
 }
 
-type Folder = HashMap<Vec<u8>, Node>;
+/// In the order of the names.
+type Folder = Vec<Node>;
 
-/// A plugin that walks a tree comes back to a folder's outer folders only, so a few are enough.
+/// What a file of the parent snapshot holds.
+pub(super) struct Content {
+    pub blobs: Option<Vec<Digest>>,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// A plugin that walks a tree comes back to a folder's outer folders only, so a few are enough; those that are used stay.
 const RECENT_FOLDERS_MAX: usize = 16;
 
 impl Parent {
@@ -58,30 +66,43 @@ impl Parent {
 
 impl ParentFolders {
     /// The content that the parent snapshot holds for an entry that has not changed since.
-    pub fn unchanged(&mut self, path: &EntryPath, entry: &Entry) -> Result<Option<Node>> {
+    pub fn unchanged(&mut self, path: &EntryPath, entry: &Entry) -> Result<Option<Content>> {
         let (Some(folder), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
         let folder = self.folder(&folder)?;
-        let Some(then) = folder.get(name) else { return Ok(None) };
-        let old = then.to_entry(entry.path.clone());
-        let same_file = match (&old.metadata, &entry.metadata) {
-            (Some(old), Some(now)) => old.is_unchanged(now),
-            _ => false,
-        };
-        let same_tag =
-            entry.attributes.get("etag").is_some_and(|tag| old.attributes.get("etag") == Some(tag));
-        Ok((same_file || same_tag).then(|| then.clone()))
+        Ok(find(&folder, name)
+            .filter(|then| then.has_content_of(entry))
+            .map(|then| Content { blobs: then.content.clone(), size: then.size }))
     }
 
+    /// What is in a folder; nothing when there is none. Found by way of the folder that holds it, which was mostly looked at
+    /// just before.
     fn folder(&mut self, path: &EntryPath) -> Result<Arc<Folder>> {
-        if let Some((_, folder)) = self.recent.iter().find(|(recent, _)| recent == path) {
-            return Ok(Arc::clone(folder));
+        if let Some(place) = self.recent.iter().position(|(recent, _)| recent == path) {
+            if let Some(found) = self.recent.remove(place) {
+                self.recent.push_front(found);
+            }
+        } else {
+            let folder = Arc::new(self.read(path)?);
+            self.recent.truncate(RECENT_FOLDERS_MAX - 1);
+            self.recent.push_front((path.clone(), folder));
         }
-        let nodes =
-            self.runtime.block_on(self.reader.folder(&self.tree, path))?.unwrap_or_default();
-        let folder: Folder = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        let folder = Arc::new(folder);
-        self.recent.truncate(RECENT_FOLDERS_MAX - 1);
-        self.recent.push_front((path.clone(), Arc::clone(&folder)));
-        Ok(folder)
+        Ok(self.recent.front().map(|(_, folder)| Arc::clone(folder)).unwrap_or_default())
     }
+
+    fn read(&mut self, path: &EntryPath) -> Result<Folder> {
+        let tree = match (path.parent(), path.name()) {
+            (Some(outer), Some(name)) => find(&*self.folder(&outer)?, name)
+                .filter(|node| node.kind == NodeKind::Directory)
+                .and_then(|node| node.subtree),
+            _ => Some(self.tree),
+        };
+        let Some(tree) = tree else { return Ok(Folder::new()) };
+        let found = self.runtime.block_on(self.reader.folder(&tree, &EntryPath::root()))?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+fn find<'a>(folder: &'a Folder, name: &[u8]) -> Option<&'a Node> {
+    let found = folder.binary_search_by(|node| node.name.as_slice().cmp(name));
+    found.ok().and_then(|index| folder.get(index))
 }

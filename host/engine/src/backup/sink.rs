@@ -7,7 +7,7 @@ use lockgate_repository::{Node, StreamWriter, Writer};
 use lockgate_sandbox::{EntrySink, EntryWriter};
 use lockgate_types::{Entry, EntryPath, Failure, Kind};
 
-use super::parent::ParentFolders;
+use super::parent::{Content, ParentFolders};
 use crate::lanes::lock;
 use crate::progress::Progress;
 use crate::{Error, ErrorKind};
@@ -97,13 +97,10 @@ impl PartSink {
             return Ok(false);
         }
         let then = parent.unchanged(&path, entry).map_err(|error| self.counts.fail(error))?;
-        let Some(then) = then.filter(|then| self.writer.contains(then.blobs())) else {
-            return Ok(false);
-        };
-        let mut node = Node::from_entry(entry);
-        let size = then.size;
-        node.content = then.content;
-        node.size = size;
+        let is_stored =
+            |content: &Content| self.writer.contains(content.blobs.as_deref().unwrap_or_default());
+        let Some(Content { blobs, size }) = then.filter(is_stored) else { return Ok(false) };
+        let node = Node { content: blobs, size, ..Node::from_entry(entry) };
         self.writer.add(path, node).map_err(|error| self.counts.fail(error))?;
         self.counts.add_entry(size);
         self.counts.progress.add_bytes(size);

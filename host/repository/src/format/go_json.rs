@@ -1,5 +1,7 @@
 //! Prints JSON exactly as Go's `encoding/json` does, HTML escapes included.
 
+use std::io::Write as _;
+
 /// Appends `bytes` as a JSON string; bytes that are not UTF-8 become `\ufffd`.
 pub(crate) fn print_string(json: &mut Vec<u8>, bytes: &[u8]) {
     json.push(b'"');
@@ -92,11 +94,13 @@ impl<'a> ObjectPrinter<'a> {
 
     /// `value` must print without anything that needs an escape.
     pub(super) fn plain_string(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.key(key).extend_from_slice(format!("\"{value}\"").as_bytes());
+        let json = self.key(key);
+        // Memory takes all that is written.
+        let _ = write!(json, "\"{value}\"");
     }
 
     pub(super) fn number(&mut self, key: &str, value: u64) {
-        self.key(key).extend_from_slice(value.to_string().as_bytes());
+        let _ = write!(self.key(key), "{value}");
     }
 
     /// Leaves out 0.

@@ -73,26 +73,71 @@ impl fmt::Display for Time {
             10_000.. => (9_999, month, day),
             _ => (year, month, day),
         };
-        write!(formatter, "{year:04}-{month:02}-{day:02}T")?;
-        write!(formatter, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)?;
-        write_fraction(formatter, self.timestamp.nanoseconds)?;
+        let mut text = Text { bytes: [0; 40], length: 0 };
+        text.digits(year, 4);
+        for (separator, number) in [
+            (b'-', month),
+            (b'-', day),
+            (b'T', second / 3600),
+            (b':', second / 60 % 60),
+            (b':', second % 60),
+        ] {
+            text.byte(separator);
+            text.digits(number, 2);
+        }
+        text.fraction(self.timestamp.nanoseconds);
         match self.offset_minutes {
-            0 => formatter.write_str("Z"),
+            0 => text.byte(b'Z'),
             offset => {
-                let sign = if offset < 0 { '-' } else { '+' };
-                let minutes = offset.unsigned_abs();
-                write!(formatter, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+                text.byte(if offset < 0 { b'-' } else { b'+' });
+                let minutes = i64::from(offset.unsigned_abs());
+                text.digits(minutes / 60, if minutes < 6000 { 2 } else { 3 });
+                text.byte(b':');
+                text.digits(minutes % 60, 2);
             }
         }
+        formatter.write_str(text.as_str())
     }
 }
 
-fn write_fraction(formatter: &mut fmt::Formatter<'_>, nanoseconds: u32) -> fmt::Result {
-    if nanoseconds == 0 {
-        return Ok(());
+/// A time as text. Every file has three, and the formatter would take most of the time in which a folder is printed.
+struct Text {
+    /// The longest is `9999-12-31T23:59:59.999999999+546:07`.
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Text {
+    fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
     }
-    let digits = format!("{nanoseconds:09}");
-    write!(formatter, ".{}", digits.trim_end_matches('0'))
+
+    /// The last `count` digits of `number`.
+    fn digits(&mut self, number: i64, count: u32) {
+        for place in (0..count).rev() {
+            let digit = number / 10i64.pow(place) % 10;
+            self.byte(b'0' + u8::try_from(digit).unwrap_or(0));
+        }
+    }
+
+    /// With the point, and without zeros at the end.
+    fn fraction(&mut self, nanoseconds: u32) {
+        if nanoseconds == 0 {
+            return;
+        }
+        self.byte(b'.');
+        self.digits(nanoseconds.into(), 9);
+        while self.length > 0 && self.bytes.get(self.length - 1) == Some(&b'0') {
+            self.length -= 1;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+    }
 }
 
 impl FromStr for Time {
