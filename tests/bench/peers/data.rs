@@ -199,6 +199,15 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// Gives back the space of all files in `folder`. Their names stay: ext4 without a journal passes over what was deleted in the
+/// last minutes one by one (`recently_deleted` in the kernel's `fs/ext4/ialloc.c`), and whoever makes many files next would
+/// take several times as long for what another program left.
+pub fn empty(folder: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    list(folder, &mut files)?;
+    files.iter().try_for_each(|path| Ok(File::options().write(true).open(path)?.set_len(0)?))
+}
+
 /// Reads every file once, so that all programs find it in memory.
 pub fn warm(data: &Path) -> Result<u64> {
     let (mut files, mut bytes, mut buffer) = (Vec::new(), 0, vec![0; MIB]);

@@ -45,7 +45,7 @@ pub fn draw(rows: &Rows) -> String {
                 if column == 0 {
                     text(&mut body, 4.0, bottom, "n", program);
                 }
-                let class = if program == "lockgate" { "us" } else { "they" };
+                let class = if program.starts_with("lockgate") { "us" } else { "they" };
                 let width = sum[column] / most * (WIDTH - 60.0);
                 let _ = writeln!(
                     body,

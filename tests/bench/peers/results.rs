@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use super::tools::UNVERIFIED;
 use crate::measure::{Figures, median};
 
 /// One run of one command.
@@ -15,6 +16,7 @@ pub struct Run {
     pub storage: String,
     pub set: String,
     pub compresses: bool,
+    pub verifies: bool,
     pub step: String,
     pub tool: String,
     pub figures: Figures,
@@ -33,11 +35,11 @@ pub const STEPS: [&str; 6] =
 pub type Rows = BTreeMap<Row, BTreeMap<String, Vec<Run>>>;
 
 impl Run {
-    pub fn json(&self, version: &str, verifies: &str, round: u32) -> Value {
+    pub fn json(&self, version: &str, round: u32) -> Value {
         let Figures { wall_s, cpu_s, peak_mib } = self.figures;
         json!({
             "storage": self.storage, "set": self.set, "compression": self.compresses, "step": self.step,
-            "tool": self.tool, "version": version, "verifies": verifies, "round": round,
+            "tool": self.tool, "version": version, "verifies": self.verifies, "round": round,
             "wall_s": wall_s, "cpu_s": cpu_s, "peak_mib": peak_mib, "stored_bytes": self.stored,
         })
     }
@@ -50,6 +52,7 @@ impl Run {
             storage: text("storage")?,
             set: text("set")?,
             compresses: value.get("compression")?.as_bool()?,
+            verifies: value.get("verifies")?.as_bool()?,
             step: text("step")?,
             tool: text("tool")?,
             figures: Figures {
@@ -117,32 +120,55 @@ pub fn print(rows: &Rows) {
     summary(rows);
 }
 
-/// lockgate beside the best other program of each row.
+/// lockgate beside the best other program of each row. Where something is stored, those that verify and those that do not are
+/// two rows, each beside the lockgate that does alike.
 fn summary(rows: &Rows) {
     println!("\n### lockgate beside the best of the others\n");
     println!(
-        "| storage | compression | data | step | wall: best other | ratio | cpu: best other | ratio | peak: restic | ratio |"
+        "| storage | compression | data | step | verify | lockgate s | best other | times | lockgate cpu s | best other | times | lockgate MiB | restic | share |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for ((storage, set, is_plain, _, step), programs) in rows {
-        let Some((ours, _)) = programs.get("lockgate").map(|runs| middle(runs)) else { continue };
-        let others = || programs.iter().filter(|(name, _)| *name != "lockgate");
-        let best = |figure: fn(&Figures) -> f64| {
-            others()
-                .map(|(name, runs)| (figure(&middle(runs).0), name))
-                .min_by(|a, b| a.0.total_cmp(&b.0))
-        };
-        let (Some((wall, by)), Some((cpu, with))) = (best(|run| run.wall_s), best(|run| run.cpu_s))
-        else {
-            continue;
-        };
-        let restic = programs.get("restic").map_or(f64::NAN, |runs| middle(runs).0.peak_mib);
-        println!(
-            "| {storage} | {} | {set} | {step} | {by} {wall:.2} | {:.2} | {with} {cpu:.2} | {:.2} | {restic:.0} | {:.2} |",
-            if *is_plain { "off" } else { "on" },
-            wall / ours.wall_s.max(0.01),
-            cpu / ours.cpu_s.max(0.01),
-            restic / ours.peak_mib,
-        );
+        let stores = step.contains("backup") || step == "stream";
+        for verifies in [true, false] {
+            if !stores && !verifies {
+                continue;
+            }
+            let ours = if verifies { "lockgate" } else { UNVERIFIED };
+            let is_like = |runs: &[Run]| !stores || runs.iter().all(|run| run.verifies == verifies);
+            let others: Vec<_> = programs
+                .iter()
+                .filter(|(name, runs)| !name.starts_with("lockgate") && is_like(runs))
+                .collect();
+            let Some(figures) = programs.get(ours).map(|runs| middle(runs).0) else { continue };
+            let word = match (stores, verifies) {
+                (false, _) => "",
+                (_, true) => "yes",
+                (_, false) => "no",
+            };
+            let compression = if *is_plain { "off" } else { "on" };
+            let restic = programs.get("restic").map_or(f64::NAN, |runs| middle(runs).0.peak_mib);
+            println!(
+                "| {storage} | {compression} | {set} | {step} | {word} | {} | {} | {:.0} | {restic:.0} | {:.2} |",
+                beside(figures.wall_s, &others, |run| run.wall_s),
+                beside(figures.cpu_s, &others, |run| run.cpu_s),
+                figures.peak_mib,
+                figures.peak_mib / restic,
+            );
+        }
+    }
+}
+
+/// Three cells: our figure, the least of the others, and how many times as much that is.
+fn beside(ours: f64, others: &[(&String, &Vec<Run>)], figure: impl Fn(&Figures) -> f64) -> String {
+    let best = others
+        .iter()
+        .map(|(name, runs)| (figure(&middle(runs).0), *name))
+        .min_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((least, name)) => {
+            format!("{ours:.2} | {name} {least:.2} | {:.2}", least / ours.max(0.01))
+        }
+        None => format!("{ours:.2} | | "),
     }
 }

@@ -13,8 +13,8 @@ pub struct Tool {
     pub version: &'static str,
     /// Whether it compresses: all others of a table then do or do not, too.
     pub compresses: bool,
-    /// What it compares before something new counts as stored.
-    pub verifies: &'static str,
+    /// Whether it opens again what it sealed, and compares it, before that counts as stored.
+    pub verifies: bool,
     pub program: PathBuf,
     pub environment: Vec<(&'static str, &'static str)>,
     /// Files that are there before the first command: the name in its folder, and the text.
@@ -36,11 +36,15 @@ pub struct Bucket {
     pub secret_key: String,
 }
 
-/// Which programs can be had, twice each: with compression and without.
+/// lockgate, set not to verify, as most programs are that cannot.
+pub const UNVERIFIED: &str = "lockgate, unverified";
+
+/// Which programs can be had, twice each: with compression and without; lockgate in both ways of each.
 pub fn all(lockgate: &Path, wanted: &str, bucket: Option<&Bucket>) -> Vec<Tool> {
     let mut tools = Vec::new();
     for compresses in [true, false] {
-        tools.push(self::lockgate(lockgate, compresses, bucket));
+        tools.push(self::lockgate(lockgate, compresses, true, bucket));
+        tools.push(self::lockgate(lockgate, compresses, false, bucket));
         for name in wanted.split_whitespace() {
             let tool = match name {
                 "restic" => restic(compresses, bucket),
@@ -62,17 +66,17 @@ pub fn all(lockgate: &Path, wanted: &str, bucket: Option<&Bucket>) -> Vec<Tool> 
     tools
 }
 
-fn lockgate(program: &Path, compresses: bool, bucket: Option<&Bucket>) -> Tool {
+fn lockgate(program: &Path, compresses: bool, verifies: bool, bucket: Option<&Bucket>) -> Tool {
     let compression = if compresses { "auto" } else { "off" };
     let url = bucket.map_or("fs:{folder}/repository".to_owned(), location);
     let text = format!(
-        "[repositories.bench]\nurl = \"{url}\"\nwrite = {{ compression = \"{compression}\" }}\n"
+        "[repositories.bench]\nurl = \"{url}\"\nwrite = {{ compression = \"{compression}\", verify = {verifies} }}\n"
     );
     Tool {
-        name: "lockgate",
+        name: if verifies { "lockgate" } else { UNVERIFIED },
         version: env!("CARGO_PKG_VERSION"),
         compresses,
-        verifies: "every chunk: opened, expanded, compared",
+        verifies,
         program: program.to_owned(),
         environment: vec![
             ("LOCKGATE_CONFIG", "{folder}/lockgate.toml"),
@@ -116,7 +120,7 @@ fn restic(compresses: bool, bucket: Option<&Bucket>) -> Result<Tool> {
         name: "restic",
         version: "0.18.1",
         compresses,
-        verifies: "every chunk: opened, expanded, compared",
+        verifies: true,
         program: lockgate_servers::restic()?,
         environment,
         files,
@@ -145,7 +149,7 @@ fn rustic(compresses: bool, bucket: Option<&Bucket>) -> Result<Tool> {
         name: "rustic",
         version: lockgate_servers::RUSTIC,
         compresses,
-        verifies: "every chunk: opened, expanded, compared",
+        verifies: true,
         program: lockgate_servers::rustic()?,
         environment: vec![
             ("RUSTIC_NO_PROGRESS", "true"),
@@ -186,7 +190,7 @@ fn kopia(compresses: bool, bucket: Option<&Bucket>) -> Result<Tool> {
         name: "kopia",
         version: "0.22.3",
         compresses,
-        verifies: "nothing",
+        verifies: false,
         program: lockgate_servers::kopia()?,
         environment: vec![
             ("KOPIA_PASSWORD", "bench"),
@@ -227,7 +231,7 @@ fn borg(compresses: bool) -> Result<Tool> {
         name: "borg",
         version: "1.2.4",
         compresses,
-        verifies: "nothing",
+        verifies: false,
         program: lockgate_servers::borg()?,
         environment: vec![
             ("BORG_REPO", "{folder}/repository"),
@@ -264,7 +268,7 @@ fn plakar(compresses: bool) -> Result<Tool> {
         name: "plakar",
         version: "1.1.4",
         compresses,
-        verifies: "nothing",
+        verifies: false,
         program: lockgate_servers::plakar()?,
         environment: vec![("PLAKAR_PASSPHRASE", "bench"), ("HOME", "{folder}")],
         files: Vec::new(),
