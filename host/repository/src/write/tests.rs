@@ -2,10 +2,11 @@ use std::io::Cursor;
 
 use lockgate_storage::fault::{Fault, Faults, Operation};
 use lockgate_storage::{Storage, StorageOptions, StorageUrl};
-use lockgate_types::EntryPath;
+use lockgate_types::{Digest, EntryPath};
 
+use super::pack::SealedBlob;
 use super::*;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Node, NodeKind, Snapshot, Time};
 use crate::layout::FileKind;
 use crate::open::{InitOptions, Repository};
@@ -222,6 +223,21 @@ async fn the_first_failed_put_is_the_error_of_all_that_follows() {
     let at_commit = writer.commit(SnapshotDraft::default()).await.unwrap_err();
     assert_eq!(at_commit.to_string(), error.to_string());
     assert!(repository.snapshots().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_pack_that_comes_after_the_uploads_have_failed_tells_why_they_did() {
+    let repository = repository().await;
+    let writer = repository.writer(options()).await.unwrap();
+    let packs = writer.packs.clone().unwrap();
+    let blob = SealedBlob { id: Digest([1; 32]), sealed: &[0; 64], uncompressed_length: None };
+    assert!(writer.line.data.add(0, blob).unwrap().is_none());
+    let pack = writer.line.data.take_rest().unwrap().pop().unwrap();
+    // As an upload does that fails between the look for a failure and the sending of a pack.
+    writer.line.lose(Error::new(ErrorKind::Storage, "disk full"));
+    packs.closed().await;
+    let error = worker::send(&writer.line, &packs, pack).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Storage, "disk full"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,9 @@ pub(super) fn send(line: &Line, packs: &UnboundedSender<PackFile>, pack: OpenPac
     match packs.send(file) {
         // Nobody refers to it.
         Err(_) if !line.is_storing() => Ok(()),
-        sent => sent.map_err(|_| super::failure::cancelled()),
+        // What ended the uploads is the error of the run, and may have done so after it was last looked for.
+        Err(_) => line.check().and(Err(super::failure::cancelled())),
+        Ok(()) => Ok(()),
     }
 }
 
