@@ -1,5 +1,6 @@
 //! The main job at the size of real data with `LOCKGATE_TEST_SCALE=full`, else at a tenth of it.
 
+mod history;
 mod memory;
 
 use anyhow::{Result, ensure};

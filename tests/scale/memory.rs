@@ -15,7 +15,7 @@ const RESIDENT_MIB_MAX: u64 = 512;
 const TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// Runs to the end and gives the highest memory that was seen, in MiB.
-fn peak_mib(lockgate: &Lockgate, arguments: &[&str]) -> Result<u64> {
+pub fn peak_mib(lockgate: &Lockgate, arguments: &[&str]) -> Result<u64> {
     let ended = Running::start(lockgate, arguments)?.wait(TIME_MAX)?;
     ensure!(ended.outcome.code == Some(0), "lockgate {}: {:?}", arguments.join(" "), ended.outcome);
     Ok(ended.peak_memory >> 20)

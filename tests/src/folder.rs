@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -17,16 +17,23 @@ pub fn fill(folder: &Path, count: u64, bytes: u64, seed: u64) -> Result<()> {
     let mut random = Random::new(seed);
     let mean = bytes / count.max(1);
     for number in 0..count {
-        let below = folder.join(format!("{:03}/{:03}", number / 10_000, number / 100 % 100));
-        if number % 100 == 0 {
-            fs::create_dir_all(&below)?;
+        let path = file(folder, number);
+        if let Some(below) = path.parent().filter(|_| number % 100 == 0) {
+            fs::create_dir_all(below)?;
         }
         // From half to one and a half times the mean, so that the sum is right on average.
         let length = usize::try_from(mean / 2 + random.below(mean.max(1)))?;
         let content = if number % 2 == 0 { random.bytes(length) } else { random.text(length) };
-        fs::write(below.join(format!("file-{number:06}")), content)?;
+        fs::write(path, content)?;
     }
     Ok(())
+}
+
+/// The file of this number in a folder that [`fill`] has filled.
+#[must_use]
+pub fn file(folder: &Path, number: u64) -> PathBuf {
+    let (ten_thousands, hundreds) = (number / 10_000, number / 100 % 100);
+    folder.join(format!("{ten_thousands:03}/{hundreds:03}/file-{number:06}"))
 }
 
 /// Everything that a file system can hold and a backup program may get wrong.
