@@ -89,12 +89,18 @@ async fn writer_that_is_killed() {
 
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_behind() {
+    on_a_disk_of_its_own("", "writer_on_a_full_disk");
+}
+
+/// A small disk of its own, which ordinary users may mount in a name space of their own.
+fn on_a_disk_of_its_own(below: &str, test: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let mount = "mount -t tmpfs -o size=1m none \"$LOCKGATE_TEST_FOLDER\" && exec \"$@\"";
-    let inside = again("writer_on_a_full_disk");
-    // A small disk of its own, which ordinary users may mount in a name space of their own.
+    std::fs::create_dir_all(folder.path().join(below)).unwrap();
+    let mount =
+        format!("mount -t tmpfs -o size=1m none \"$LOCKGATE_TEST_FOLDER/{below}\" && exec \"$@\"");
+    let inside = again(test);
     let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"])
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"])
         .arg(inside.get_program())
         .args(inside.get_args())
         .env(FOLDER, folder.path())
@@ -102,6 +108,30 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
         .unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_draft_reaches_a_folder_on_another_disk_once() {
+    on_a_disk_of_its_own("data/ab", "writer_across_disks");
+}
+
+#[tokio::test]
+#[ignore = "runs where a folder is on another disk"]
+async fn writer_across_disks() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let storage = open(Path::new(&folder));
+    let draft = |bytes: &'static [u8]| {
+        let mut draft = storage.draft("data").unwrap().unwrap();
+        draft.append(bytes).unwrap();
+        draft.append(b" and more").unwrap();
+        draft
+    };
+    draft(b"bytes").finish("data/ab/object").await.unwrap();
+    assert_eq!(storage.get("data/ab/object").await.unwrap(), "bytes and more");
+    let error = draft(b"other").finish("data/ab/object").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(storage.get("data/ab/object").await.unwrap(), "bytes and more");
+    assert_eq!(std::fs::read_dir(Path::new(&folder).join("data/ab")).unwrap().count(), 1);
 }
 
 #[tokio::test]

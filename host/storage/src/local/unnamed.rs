@@ -126,4 +126,22 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(place.path().join("data/ab/name")).unwrap(), b"ours");
     }
+
+    #[test]
+    fn a_file_that_could_not_be_synced_is_never_named() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path().to_owned());
+        folder.create("data").unwrap();
+        let mut file = UnnamedFile::create(&folder, "data").unwrap().unwrap();
+        // A pipe has nothing that could be synced.
+        let (_reads, pipe) = std::io::pipe().unwrap();
+        let good = std::mem::replace(&mut file.file, File::from(std::os::fd::OwnedFd::from(pipe)));
+        file.give_name(&folder, "data/name").unwrap_err();
+        // The next attempt would succeed.
+        file.file = good;
+        file.file.sync_all().unwrap();
+        let error = file.give_name(&folder, "data/name").unwrap_err();
+        assert!(error.to_string().contains("durable"), "{error}");
+        assert_eq!(std::fs::read_dir(place.path().join("data")).unwrap().count(), 0);
+    }
 }
