@@ -210,6 +210,32 @@ async fn what_does_not_verify_is_not_handed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_an_index_puts_at_the_end_of_four_gib_is_an_error() {
+    let mut fixture = Fixture::new().await;
+    fixture.pack(BlobKind::Tree, &[b"{}".to_vec()]).await;
+    let far = Digest([4; 32]);
+    let blob = &mut fixture.index.packs[0].blobs[0];
+    (blob.id, blob.offset, blob.length) = (far, u32::MAX - 100, 100);
+    let reader = fixture.reader().await;
+    assert_eq!(reader.fetch_tree(far).await.unwrap_err().kind(), ErrorKind::Storage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_more_chunks_than_are_planned_at_once_is_whole() {
+    let mut fixture = Fixture::new().await;
+    let blobs: Vec<Vec<u8>> = (1..=7).map(|number| vec![number; usize::from(number)]).collect();
+    let ids = fixture.pack(BlobKind::Data, &blobs).await;
+    let reader = fixture.reader().await;
+    let count = limits::PIECES_AT_A_TIME + 5;
+    let expected: Vec<u8> = blobs.iter().cycle().take(count).flatten().copied().collect();
+    let node = node_of(ids.into_iter().cycle().take(count).collect(), expected.len() as u64);
+    let mut file = tempfile::tempfile().unwrap();
+    let written = reader.extract(&node, file.try_clone().unwrap(), 0).await.unwrap();
+    assert_eq!(written, expected.len() as u64);
+    assert!(text_of(&mut file) == expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_and_folders_are_found_by_path() {
     let mut fixture = Fixture::new().await;
     let entries = [("a/b/c", node_of(Vec::new(), 1)), ("a/d", node_of(Vec::new(), 2))];

@@ -134,7 +134,8 @@ impl Reader {
         let bytes = match kept {
             Some(bytes) => bytes,
             None => {
-                let end = self.inner.index.pack_end(location.pack).min(start + window);
+                let end =
+                    self.inner.index.pack_end(location.pack).min(start.saturating_add(window));
                 // Not the blob's fault, perhaps: its neighbours may be damaged, or an index may be wrong about them.
                 let Ok(bytes) = storage.get_range(&name, start.into()..end.into()).await else {
                     return Ok(storage.get_range(&name, first.into()..last.into()).await?);
