@@ -68,6 +68,37 @@ fn every_truncation_is_noticed() {
 }
 
 #[test]
+fn bytes_that_no_blob_of_the_header_covers_are_noticed() {
+    let key = MasterKey::generate().unwrap();
+    let good = pack(&key);
+    let body: usize = good.blobs.iter().map(|blob| blob.length as usize).sum();
+    let (blobs, header) = good.bytes.split_at(body);
+    // A header that is sealed well, behind more or less than it names.
+    for bytes in [[blobs, b"more", header].concat(), [&blobs[1..], header].concat()] {
+        let error = read_header(&bytes, &key).unwrap_err();
+        assert!(error.to_string().contains("do not fill the file"), "{error}");
+        let id = sha256(&bytes);
+        let bad = FetchedPack { id, bytes: bytes.into(), ..pack_like(&good) };
+        assert!(troubles(bad, &key).contains(&Trouble::PackHeader));
+    }
+}
+
+#[test]
+fn a_header_is_asked_for_again_when_the_end_that_was_read_is_too_short_for_it() {
+    let key = MasterKey::generate().unwrap();
+    let good = pack(&key);
+    let whole = good.bytes.len();
+    let needed = whole - good.blobs.iter().map(|blob| blob.length as usize).sum::<usize>();
+    for length in 4..=whole {
+        let tail = &good.bytes[whole - length..];
+        match header_of(tail, whole as u64, &key).unwrap() {
+            Header::Read(blobs) => assert!(length >= needed && blobs == good.blobs, "{length}"),
+            Header::Longer(bytes) => assert!(length < needed && bytes == needed as u64, "{length}"),
+        }
+    }
+}
+
+#[test]
 fn blobs_that_are_sealed_well_but_are_others_are_noticed() {
     let key = MasterKey::generate().unwrap();
     let mut swapped = pack(&key);
