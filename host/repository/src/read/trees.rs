@@ -155,3 +155,23 @@ impl Reader {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_last_stays_when_there_is_too_much() {
+        let mut recent = Recent::new(100);
+        let value = Bytes::from_static(&[7; 25]);
+        (1..=4).for_each(|key| recent.put(key, &value));
+        assert_eq!(recent.get(&1).as_ref(), Some(&value));
+        recent.put(5, &value);
+        let kept: Vec<i32> = (1..=5).filter(|key| recent.get(key).is_some()).collect();
+        assert_eq!((kept, recent.bytes), (vec![1, 5], 50));
+        // Once more the same is not more, and what would drive out the rest is not kept.
+        recent.put(5, &value);
+        recent.put(6, &Bytes::from_static(&[7; 26]));
+        assert_eq!((recent.get(&6), recent.bytes), (None, 50));
+    }
+}
