@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_repository::{
     CheckOptions, ErrorKind, ForgetOptions, Policy, PruneLimit, PruneOptions, PruneProgress,
-    ReadData, Repository,
+    ReadData, Repository, WriteOptions,
 };
 
 use crate::referee::{Bench, assert_same, fill, noise, objects, read, write};
@@ -121,6 +121,52 @@ async fn what_was_marked_and_is_needed_again_comes_back() {
     bench.restic_checks_clean();
     let snapshot = repository.snapshot("latest").await.unwrap();
     assert_eq!(read(&repository, &snapshot, "old again").await, Some(noise(1, 900_000)));
+}
+
+/// Every backup writes an index file; a prune puts them together when there are more than 64 that are small.
+#[tokio::test]
+async fn many_small_index_files_become_one_and_nothing_is_lost() {
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    let content = |number: u64| noise(number + 1, 1000);
+    for number in 0..66 {
+        write(&repository, &[("file", content(number))]).await.unwrap();
+    }
+    let indexes = || objects(&bench.repository_path().join("index")).len();
+    assert_eq!(indexes(), 66);
+    let beside = repository.writer(WriteOptions::default()).await.unwrap();
+    repository.prune(&PruneOptions::default()).await.unwrap();
+    assert_eq!(indexes(), 66, "one who is at work beside it reads the old ones");
+    beside.abort().await;
+
+    repository.prune(&PruneOptions::default()).await.unwrap();
+    assert_eq!(indexes(), 1);
+    assert_clean(&repository).await;
+    let mut snapshots = repository.snapshots().await.unwrap();
+    snapshots.sort_by_key(|snapshot| snapshot.time);
+    assert_eq!(snapshots.len(), 66);
+    for (number, snapshot) in (0..).zip(&snapshots) {
+        assert!(read(&repository, snapshot, "file").await == Some(content(number)), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_put_back_gets_its_marked_packs_back() {
+    let bench = Bench::new();
+    let repository = bench.init().await;
+    let old = write(&repository, &[("old", noise(1, 900_000))]).await.unwrap();
+    let snapshots = objects(&bench.repository_path().join("snapshots"));
+    write(&repository, &[("new", noise(2, 900_000))]).await.unwrap();
+    keep_last(&repository, 1).await;
+    let marked = repository.prune(&at_once()).await.unwrap();
+    assert!(marked.packs_marked > 0, "{marked:?}");
+
+    snapshots.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    repository.prune(&at_once()).await.unwrap();
+    assert_clean(&repository).await;
+    // restic takes no notice of packs that are marked.
+    bench.restic_checks_clean();
+    assert_eq!(read(&repository, &old, "old").await, Some(noise(1, 900_000)));
 }
 
 #[tokio::test]
