@@ -16,6 +16,14 @@ promises:
 fuzz seconds="60":
     sh tests/fuzz.sh {{seconds}}
 
+# Which code of the repository and the storage their tests reach
+coverage:
+    sh tests/coverage.sh
+
+# Change the repository and the storage at random, and tell which changes no test notices
+mutation minutes="60":
+    sh tests/mutation.sh {{minutes}}
+
 # The page in headless Chromium, against the real service
 test-page:
     sh tests/page.sh
