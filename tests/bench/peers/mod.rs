@@ -156,7 +156,6 @@ impl Bench<'_> {
             work.join(format!("{}-{suffix}", tool.name.replace(", ", "-")))
         };
         self.each(&mut tools, "init", |tool| unit.prepare(tool, &folder(tool)))?;
-        data::warm(&unit.data)?;
         let steps = if set == Set::Stream { &STEPS[5..] } else { &STEPS[..5] };
         for step in steps {
             if *step == STEPS[2] {
@@ -225,6 +224,8 @@ impl Unit<'_> {
             ("stream", Some(words)) => (words, Some(content.as_path())),
             _ => (&tool.backup, None),
         };
+        // borg drops what it has read from the page cache.
+        data::warm(&self.data)?;
         rustix::fs::sync();
         let figures = self.run(tool, words, folder, step, input)?;
         if step == "restore" {
