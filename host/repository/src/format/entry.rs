@@ -91,7 +91,6 @@ impl Node {
             metadata: None,
             attributes: lockgate_types::Attributes::new(),
         };
-        let mut is_stream = false;
         let mut extended_attributes = Vec::new();
         for Xattr { name, value } in &self.xattrs {
             let text = String::from_utf8_lossy(value);
@@ -100,7 +99,6 @@ impl Node {
                 continue;
             }
             if name == MARK {
-                is_stream = value == MARK_STREAM;
                 continue;
             }
             if name == MEDIA_TYPE {
@@ -109,7 +107,7 @@ impl Node {
             let (name, value) = (name.clone(), value.clone());
             extended_attributes.push(ExtendedAttribute { name, value });
         }
-        if !is_stream {
+        if !self.is_stream() {
             entry.metadata = Some(self.metadata(extended_attributes));
         }
         entry
