@@ -89,18 +89,20 @@ impl State {
         let Ok(listing) = self.table.get_mut(&Resource::<Listing>::new_borrow(number)) else {
             return;
         };
-        let mut bytes = 0;
+        let mut bytes: usize = listing.ahead.iter().map(attribute_bytes).sum();
         while listing.ahead.len() < AHEAD_NAMES_MAX
             && bytes < AHEAD_BYTES_MAX
             && !cancelled.load(std::sync::atomic::Ordering::Relaxed)
             && let Some(found) =
                 listing.look(listing.next + listing.ahead.len(), &self.grants.owners)
         {
-            if let Ok(Some(Named { metadata, .. })) = &found {
-                let values = metadata.extended_attributes.iter();
-                bytes += values.map(|attribute| attribute.value.len()).sum::<usize>();
-            }
+            bytes += attribute_bytes(&found);
             listing.ahead.push_back(found);
         }
     }
+}
+
+fn attribute_bytes(found: &Looked) -> usize {
+    let Ok(Some(Named { metadata, .. })) = found else { return 0 };
+    metadata.extended_attributes.iter().map(|attribute| attribute.value.len()).sum()
 }

@@ -7,7 +7,7 @@ use lockgate_types::Failure;
 use wasmtime::component::Resource;
 
 use super::capability::{failure, state};
-use crate::limits::AHEAD_NAMES_MAX;
+use crate::limits::{AHEAD_BYTES_MAX, AHEAD_NAMES_MAX};
 use crate::worker::bindings::lockgate::datastore::files::{Host, HostListing};
 use crate::worker::capability::listing::Listing;
 use crate::worker::fault::Reply;
@@ -72,4 +72,24 @@ fn what_is_looked_at_ahead_is_limited() {
     }
     let count = page(&mut state, &listing, 1_000).len();
     assert_eq!(count, AHEAD_NAMES_MAX, "the last was looked at when it was gone");
+}
+
+#[test]
+fn attributes_of_names_that_are_looked_at_ahead_share_one_limit() {
+    const VALUE_BYTES: usize = 3_000;
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), (0..400).map(|number| format!("{number:04}")));
+    for name in fs::read_dir(root.path()).unwrap() {
+        let (path, flags) = (name.unwrap().path(), rustix::fs::XattrFlags::empty());
+        rustix::fs::setxattr(&path, "user.lockgate", &[0; VALUE_BYTES], flags).unwrap();
+    }
+    let (mut state, _host) = state(Some((root.path(), false)));
+    let listing = list(&mut state).unwrap();
+    state.look_ahead();
+    state.look_ahead();
+    for name in fs::read_dir(root.path()).unwrap() {
+        fs::remove_file(name.unwrap().path()).unwrap();
+    }
+    let count = page(&mut state, &listing, 1_000).len();
+    assert_eq!(count, AHEAD_BYTES_MAX.div_ceil(VALUE_BYTES));
 }
