@@ -38,7 +38,7 @@ use crate::open::Repository;
 use crate::retention::{Deleted, Deleter};
 use plan::{Leave, Plan};
 use progress::Observed;
-use publish::{IndexWriter, Published, publish, unmark};
+use publish::{IndexWriter, Published, Taken, publish, unmark};
 use survey::{Survey, read};
 
 /// One prune under way.
@@ -161,11 +161,11 @@ impl Prune<'_> {
         if recovered.is_empty() {
             return Ok(());
         }
-        let mut found = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut found, mut taken) = (Vec::new(), Taken::default());
         read(self.repository, self.survey.files.clone(), |_, index| {
             let marks = index.packs_to_delete.into_iter();
-            found.extend(marks.filter(|pack| recovered.contains(&pack.id) && seen.insert(pack.id)));
+            let marks = marks.filter(|pack| recovered.contains(&pack.id) && !pack.blobs.is_empty());
+            found.extend(marks.filter(|pack| taken.is_new(pack)));
             Ok(())
         })
         .await?;
@@ -256,3 +256,6 @@ impl Prune<'_> {
         Ok(others.iter().any(|other| other.since.is_none()))
     }
 }
+
+#[cfg(test)]
+mod tests;

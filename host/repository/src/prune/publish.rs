@@ -1,6 +1,7 @@
 //! New index files, and which old ones they replace.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use lockgate_types::{Digest, Timestamp};
 
@@ -17,6 +18,20 @@ const INDEX_BLOBS: usize = 50_000;
 /// Index files below this many bytes are put together when there are more of them than [`SMALL_FILES_MAX`].
 const SMALL_FILE_BYTES: u64 = 64 << 10;
 const SMALL_FILES_MAX: usize = 64;
+
+/// Packs that were taken over. Files may name a pack in different words, one that was marked before an index named it even
+/// without its blobs: only what says the same is left out.
+#[derive(Default)]
+pub(super) struct Taken {
+    hasher: RandomState,
+    packs: HashSet<(Digest, u64)>,
+}
+
+impl Taken {
+    pub(super) fn is_new(&mut self, pack: &IndexPack) -> bool {
+        self.packs.insert((pack.id, self.hasher.hash_one(&pack.blobs)))
+    }
+}
 
 /// Writes index files, each with as many packs as fit.
 pub(super) struct IndexWriter<'a> {
@@ -110,7 +125,7 @@ pub(super) async fn publish(
     let small = survey.files.iter().filter(|file| file.size < SMALL_FILE_BYTES);
     let small: HashSet<Digest> = small.map(|file| file.id).collect();
     let merges = small.len() > SMALL_FILES_MAX && lock.seen().others.is_empty();
-    let mut seen = HashSet::new();
+    let mut taken = Taken::default();
     for file in &survey.files {
         let mut index = IndexFile::default();
         read(repository, vec![*file], |_, read| {
@@ -127,7 +142,7 @@ pub(super) async fn publish(
             continue;
         }
         for mut pack in index.packs {
-            if plan.vanished.contains(&pack.id) || !seen.insert(pack.id) {
+            if plan.vanished.contains(&pack.id) || !taken.is_new(&pack) {
                 continue;
             }
             if is_leaving(&pack.id) {

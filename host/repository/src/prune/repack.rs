@@ -1,6 +1,7 @@
 //! Stores what is needed of thinly used packs in new ones. Sealed blobs are copied as they are, after a look into each: what
 //! is damaged must not come to stand in a new pack as if it were good.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -96,11 +97,14 @@ async fn sources(
     plan: &Plan,
 ) -> Result<HashMap<Digest, IndexPack>> {
     let chosen: HashSet<Digest> = plan.repacked.iter().copied().collect();
-    let mut sources = HashMap::new();
+    let mut sources: HashMap<Digest, IndexPack> = HashMap::new();
     read(repository, survey.files.clone(), |_, index| {
         for pack in index.packs {
             if chosen.contains(&pack.id) {
-                sources.insert(pack.id, pack);
+                match sources.entry(pack.id) {
+                    Entry::Occupied(known) => known.into_mut().blobs.extend(pack.blobs),
+                    Entry::Vacant(place) => drop(place.insert(pack)),
+                }
             } else if !plan.changes(&pack.id) {
                 for blob in &pack.blobs {
                     survey.needs.keep(blob.kind, &blob.id);

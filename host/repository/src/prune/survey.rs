@@ -54,7 +54,6 @@ pub(super) struct PackState {
     pub(super) bytes_used: u32,
     /// The whole file.
     pub(super) size: u32,
-    is_counted: bool,
 }
 
 impl Survey {
@@ -139,13 +138,10 @@ impl Survey {
 }
 
 impl PackState {
+    /// A pack may be named several times, with all of its blobs, some or none: each blob is claimed once.
     fn count(&mut self, pack: &IndexPack, needs: &Needs) {
-        // Of a file that is named twice the first time has claimed all.
-        if std::mem::replace(&mut self.is_counted, true) {
-            return;
-        }
         let claimed = pack.blobs.iter().filter(|blob| needs.claim(blob.kind, &blob.id));
-        self.bytes_used = claimed.fold(0, |sum, blob| sum.saturating_add(blob.length));
+        self.bytes_used = claimed.fold(self.bytes_used, |sum, it| sum.saturating_add(it.length));
     }
 
     pub(super) fn bytes_unused(&self) -> u32 {
