@@ -12,6 +12,7 @@ mod draft;
 mod error;
 mod layers;
 mod limits;
+mod listing;
 mod local;
 mod name;
 mod options;

@@ -21,6 +21,7 @@ use crate::limits;
 /// | `limit-upload-kib` | KiB a second that are uploaded, on average | no limit |
 /// | `limit-download-kib` | KiB a second that are downloaded, on average | no limit |
 /// | `conditional-writes` | `false` for a server that cannot write only when a name is free: it is asked first | true |
+/// | `consistent-listings` | whether a listing shows all that was stored before it began; where it does not, a lock waits | what the service promises |
 /// | `ca-certificate` | a PEM file of certificates to trust besides those of the system | none |
 ///
 /// S3 also takes credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE` and the
@@ -46,10 +47,12 @@ pub(crate) struct Tuning {
     /// In bytes a second.
     pub(crate) download_speed: Option<u64>,
     pub(crate) conditional_writes: bool,
+    /// None when nobody says.
+    pub(crate) consistent_listings: Option<bool>,
     pub(crate) ca_certificate: Option<PathBuf>,
 }
 
-const TUNING: [&str; 9] = [
+const TUNING: [&str; 10] = [
     "timeout",
     "io-timeout",
     "write-timeout",
@@ -58,6 +61,7 @@ const TUNING: [&str; 9] = [
     "limit-upload-kib",
     "limit-download-kib",
     "conditional-writes",
+    "consistent-listings",
     "ca-certificate",
 ];
 
@@ -100,7 +104,7 @@ impl StorageOptions {
     }
 
     /// # Errors
-    /// When a number is not one or is out of its bounds.
+    /// When a number is not one or is out of its bounds, or a truth value is neither.
     pub(crate) fn tuning(&self, location: &str) -> Result<Tuning, Error> {
         let seconds = |name: &'static str, default: Duration| {
             let most = usize::try_from(limits::TIMEOUT_MAX.as_secs()).unwrap_or(usize::MAX);
@@ -123,16 +127,23 @@ impl StorageOptions {
                 .unwrap_or(limits::CONCURRENCY_DEFAULT),
             upload_speed: speed("limit-upload-kib")?,
             download_speed: speed("limit-download-kib")?,
-            conditional_writes: match self.get("conditional-writes") {
-                None | Some("true") => true,
-                Some("false") => false,
-                Some(_) => {
-                    let cause = "the option conditional-writes is neither true nor false";
-                    return Err(Error::new(ErrorKind::InvalidUrl, "use", location, cause));
-                }
-            },
+            conditional_writes: self.truth(location, "conditional-writes")?.unwrap_or(true),
+            consistent_listings: self.truth(location, "consistent-listings")?,
             ca_certificate: self.get("ca-certificate").map(PathBuf::from),
         })
+    }
+
+    fn truth(&self, location: &str, name: &'static str) -> Result<Option<bool>, Error> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => {
+                let cause = format!("the option {name} is neither true nor false");
+                Err(Error::new(ErrorKind::InvalidUrl, "use", location, cause)
+                    .with_hint(format!("correct the option {name}")))
+            }
+        }
     }
 
     fn number(
@@ -182,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_bounds_are_refused() {
+    fn values_out_of_bounds_are_refused() {
         for (name, value) in [
             ("retries", "101"),
             ("retries", "-1"),
@@ -191,6 +202,8 @@ mod tests {
             ("timeout", "0"),
             ("limit-upload-kib", "15"),
             ("limit-download-kib", "fast"),
+            ("conditional-writes", "no"),
+            ("consistent-listings", ""),
         ] {
             let error = StorageOptions::new().with(name, value).tuning("memory:").unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -14,7 +14,7 @@ use crate::options::{StorageOptions, Tuning};
 use crate::pace::Pace;
 use crate::services::Made;
 use crate::url::StorageUrl;
-use crate::{limits, name, services, transport};
+use crate::{limits, listing, name, services, transport};
 
 /// One place that holds named, write-once objects. Cheap to clone; clones share connections and limits.
 #[derive(Clone, Debug)]
@@ -65,7 +65,10 @@ impl Storage {
         between: impl FnOnce(opendal::Operator) -> opendal::Operator,
     ) -> Result<Self, Error> {
         let location = url.to_string();
-        let tuning = options.tuning(&location)?;
+        let mut tuning = options.tuning(&location)?;
+        if listing::is_consistent(url, options) {
+            tuning.consistent_listings.get_or_insert(true);
+        }
         let transport = transport::transport(&location, &tuning)?;
         let Made { operator, folder } = services::operator(url, options)?;
         let context = operator.base_context().with_http_transport(transport);
@@ -265,8 +268,12 @@ impl Storage {
     }
 
     /// Whether a listing of `folder` is known to show all that anybody stored before it began; so of two who each store an
-    /// object and then list, at least one sees the other's. True on the file systems of this machine.
+    /// object and then list, at least one sees the other's. True on the file systems of this machine, where the service
+    /// promises it, and where the option `consistent-listings` says so.
     pub async fn lists_at_once(&self, folder: &str) -> bool {
+        if let Some(is_consistent) = self.inner.tuning.consistent_listings {
+            return is_consistent;
+        }
         let Some(local) = self.folder() else { return false };
         let folder = folder.to_owned();
         blocking(local, move |local| local.is_kept_here(&folder)).await.unwrap_or(false)

@@ -56,6 +56,16 @@ async fn only_what_this_machine_keeps_is_listed_at_once() {
     );
     let memory = Storage::open(&"memory:".parse().unwrap(), &StorageOptions::new()).unwrap();
     assert!(!memory.lists_at_once("locks").await);
+    for told in [true, false] {
+        let options = StorageOptions::new().with("consistent-listings", told.to_string());
+        let url = format!("fs:{}", folder.path().display()).parse().unwrap();
+        let storage = Storage::open(&url, &options).unwrap();
+        assert_eq!(
+            storage.lists_at_once("locks").await,
+            told,
+            "whoever runs the storage knows best"
+        );
+    }
 }
 
 #[tokio::test]

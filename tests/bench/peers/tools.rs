@@ -69,8 +69,10 @@ pub fn all(lockgate: &Path, wanted: &str, bucket: Option<&Bucket>) -> Vec<Tool> 
 fn lockgate(program: &Path, compresses: bool, verifies: bool, bucket: Option<&Bucket>) -> Tool {
     let compression = if compresses { "auto" } else { "off" };
     let url = bucket.map_or("fs:{folder}/repository".to_owned(), location);
+    // The server keeps its objects as files of this machine.
+    let options = bucket.map_or("", |_| "options = { consistent-listings = \"true\" }\n");
     let text = format!(
-        "[repositories.bench]\nurl = \"{url}\"\nwrite = {{ compression = \"{compression}\", verify = {verifies} }}\n"
+        "[repositories.bench]\nurl = \"{url}\"\n{options}write = {{ compression = \"{compression}\", verify = {verifies} }}\n"
     );
     Tool {
         name: if verifies { "lockgate" } else { UNVERIFIED },
