@@ -15,7 +15,7 @@ try() {
 }
 : > "$told"
 try unreliable
-try suite tamper:: history:: parsers:: unreliable:: golden:: crash::
+try suite tamper:: history:: turns:: parsers:: unreliable:: golden:: crash::
 try interleavings
 try crash calls:: disks::
 echo

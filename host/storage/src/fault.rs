@@ -3,11 +3,16 @@
 //!
 //! The fault lies between the service and the layers: retries see it, and count as calls of their own. A test that wants
 //! one call for each operation opens with the option `retries` = `0`.
+//!
+//! A storage may also stand still before a chosen call while others work on what it stores.
 
 mod layer;
+mod pause;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use pause::Pause;
 
 use crate::error::Error;
 use crate::options::StorageOptions;
@@ -58,6 +63,8 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct State {
     plans: Vec<Plan>,
+    /// Before which call it stands still.
+    pause: Option<(u64, Pause)>,
     calls: BTreeMap<Operation, u64>,
     died_at: Option<Operation>,
 }
@@ -92,6 +99,14 @@ impl Faults {
         self.lock().plans.push(Plan { operation, call, fault });
     }
 
+    /// The storage stands still before its `call`-th call, counted from 1 on since the beginning: it and all later ones wait.
+    #[must_use]
+    pub fn pause_before(&self, call: u64) -> Pause {
+        let pause = Pause::new();
+        self.lock().pause = Some((call, pause.clone()));
+        pause
+    }
+
     /// The calls of `operation` so far; of all operations when it is none.
     #[must_use]
     pub fn calls(&self, operation: Option<Operation>) -> u64 {
@@ -112,6 +127,13 @@ impl Faults {
     #[must_use]
     pub fn died_at(&self) -> Option<Operation> {
         self.lock().died_at
+    }
+
+    /// What the last counted call waits for.
+    fn pause(&self) -> Option<Pause> {
+        let state = self.lock();
+        let total: u64 = state.calls.values().sum();
+        state.pause.as_ref().filter(|(call, _)| total >= *call).map(|(_, pause)| pause.clone())
     }
 
     /// Counts a call and tells what happens to it.

@@ -19,4 +19,5 @@ mod rustic;
 mod stats;
 mod tag;
 mod tamper;
+mod turns;
 mod unreliable;

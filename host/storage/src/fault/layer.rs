@@ -40,7 +40,11 @@ impl Faults {
         operation: Operation,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        match self.next(operation) {
+        let fault = self.next(operation);
+        if let Some(pause) = self.pause() {
+            pause.stand().await;
+        }
+        match fault {
             None => call.await,
             Some(Fault::Fail) => Err(error("a fault was planned here").set_temporary()),
             Some(Fault::LoseAnswer) => {
