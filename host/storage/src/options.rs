@@ -21,7 +21,7 @@ use crate::limits;
 /// | `limit-upload-kib` | KiB a second that are uploaded, on average | no limit |
 /// | `limit-download-kib` | KiB a second that are downloaded, on average | no limit |
 /// | `conditional-writes` | `false` for a server that cannot write only when a name is free: it is asked first | true |
-/// | `consistent-listings` | whether a listing shows all that was stored before it began; where it does not, a lock waits | what the service promises |
+/// | `consistent-listings` | whether a listing shows all that was stored before; where not, a lock waits | what the service promises |
 /// | `ca-certificate` | a PEM file of certificates to trust besides those of the system | none |
 ///
 /// S3 also takes credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE` and the
