@@ -40,6 +40,10 @@ pub(crate) const COPIED_REGIONS_AT_A_TIME: usize = 4;
 /// Blobs of an extraction that are planned at the same time: about 5 MB of memory, 64 GiB of content.
 pub(crate) const PIECES_AT_A_TIME: usize = 64 * 1024;
 
+/// Files of one blob that are restored with the zeros in them: looking for holes and setting the length first would take longer
+/// than writing.
+pub(crate) const WHOLE_FILE_BYTES_MAX: u64 = 64 * 1024;
+
 /// Plain bytes that a stream of content has ahead of its reader.
 pub(crate) const READ_AHEAD_BYTES_MAX: u64 = 12 * 1024 * 1024;
 

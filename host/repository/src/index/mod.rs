@@ -82,6 +82,11 @@ impl Index {
         self.live.of(kind).find(id).is_some()
     }
 
+    /// The pack that something new may rely on for the blob: packs marked for deletion are left out.
+    pub(crate) fn pack_in_use(&self, kind: BlobKind, id: &Digest) -> Option<PackNumber> {
+        self.live.of(kind).find(id).map(|record| PackNumber(record.pack))
+    }
+
     /// Where the blob can be read, packs marked for deletion last.
     #[must_use]
     pub fn locate(&self, kind: BlobKind, id: &Digest) -> Option<Location> {

@@ -78,7 +78,8 @@ fn prepare(reader: &Reader, files: Vec<(Node, File, u64)>) -> Result<(Vec<Target
             let why = format!("its blobs have {length} bytes, its node says {}", node.size);
             return Err(Error::corrupt(format!("content of {:?}", name_of(&node)), why));
         }
-        let has_holes = size(&file, offset, length)
+        let is_small = length <= limits::WHOLE_FILE_BYTES_MAX && node.blobs().len() == 1;
+        let has_holes = size(&file, offset, length, is_small)
             .map_err(|source| Error::io(format_args!("target for {:?}", name_of(&node)), source))?;
         total += length;
         targets.push(Target { node, file, offset, has_holes });
@@ -86,7 +87,8 @@ fn prepare(reader: &Reader, files: Vec<(Node, File, u64)>) -> Result<(Vec<Target
     Ok((targets, total))
 }
 
-fn size(file: &File, offset: u64, length: u64) -> std::io::Result<bool> {
+/// Whether it can have holes. Writing a small file gives it its length, which saves setting it first.
+fn size(file: &File, offset: u64, length: u64, is_small: bool) -> std::io::Result<bool> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(false);
@@ -94,6 +96,9 @@ fn size(file: &File, offset: u64, length: u64) -> std::io::Result<bool> {
     if metadata.len() > offset {
         // What was there must not shine through a hole.
         file.set_len(offset)?;
+    }
+    if is_small {
+        return Ok(false);
     }
     if offset + length > 0 {
         file.set_len(offset + length)?;

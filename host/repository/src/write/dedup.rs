@@ -52,10 +52,8 @@ impl Known {
     }
 
     fn rely_on(&self, kind: BlobKind, id: &Digest) -> bool {
-        // Packs that are marked for deletion are no place to rely on: `contains` leaves them out.
-        let location = self.index.contains(kind, id).then(|| self.index.locate(kind, id)).flatten();
-        let Some(location) = location else { return false };
-        lock(&self.relied_on).insert(location.pack);
+        let Some(pack) = self.index.pack_in_use(kind, id) else { return false };
+        lock(&self.relied_on).insert(pack);
         true
     }
 
