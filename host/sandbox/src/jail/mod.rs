@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use folder::{read_only_program, separate};
 pub use landlock::{ABI_REQUIRED as LANDLOCK_ABI_REQUIRED, kernel_abi as landlock_abi};
 pub use root::descriptor_path;
+pub use seccomp::SYS_LISTXATTRAT;
 
 /// What happens when the machine lacks a required layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -79,8 +79,12 @@ const WAITING: [c_long; 5] = [
 /// Opening. Landlock says what opens, and without folders nothing does after loading.
 const OPENING: [c_long; 1] = [libc::SYS_openat];
 
+/// `listxattrat(2)`, since Linux 6.13; the number is that of all architectures (`include/uapi/asm-generic/unistd.h`), and libc
+/// does not have it yet.
+pub const SYS_LISTXATTRAT: c_long = 465;
+
 /// Of granted folders: names, attributes, content.
-const FOLDERS: [c_long; 11] = [
+const FOLDERS: [c_long; 12] = [
     libc::SYS_fadvise64,
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
@@ -92,6 +96,7 @@ const FOLDERS: [c_long; 11] = [
     libc::SYS_openat2,
     libc::SYS_readlinkat,
     libc::SYS_fstatfs,
+    SYS_LISTXATTRAT,
 ];
 
 /// Of granted folders that may be changed.

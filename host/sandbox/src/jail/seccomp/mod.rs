@@ -15,6 +15,8 @@ use seccompiler::{
 
 use super::Shape;
 
+pub use allowed::SYS_LISTXATTRAT;
+
 /// System calls with the conditions under which a rule holds for them: any of the rules, and all of a rule's conditions. None
 /// means always.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;

@@ -8,7 +8,7 @@ use lockgate_types::{ExtendedAttribute, Kind, Metadata, Timestamp};
 use rustix::fs::{FileType, Stat, getxattr, lgetxattr, listxattr, llistxattr, readlinkat};
 use rustix::io::Errno;
 
-use super::Owners;
+use super::{Owners, attributes};
 use crate::jail::descriptor_path;
 use crate::limits::ATTRIBUTES_BYTES_MAX;
 
@@ -29,8 +29,8 @@ impl Place<'_> {
         Ok(target.into_bytes())
     }
 
-    /// The kernel has no call for the extended attributes of a name in a folder; the folder's entry in `/proc` stands for
-    /// its path.
+    /// Most kernels have no calls for the extended attributes of a name in a folder; the folder's entry in `/proc` stands for its
+    /// path.
     fn path(&self) -> Result<CString, Errno> {
         let path = match self {
             Self::Descriptor(descriptor) => descriptor_path(*descriptor).into_bytes(),
@@ -41,10 +41,13 @@ impl Place<'_> {
         CString::new(path).map_err(|_| Errno::INVAL)
     }
 
-    fn list_names(&self, path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    fn list_names(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         match self {
-            Self::Descriptor(_) => listxattr(path, buffer),
-            Self::Name(..) => llistxattr(path, buffer),
+            Self::Descriptor(_) => listxattr(self.path()?, buffer),
+            Self::Name(folder, name) => match attributes::list(*folder, name, buffer) {
+                Err(Errno::NOSYS) => llistxattr(self.path()?, buffer),
+                listed => listed,
+            },
         }
     }
 
@@ -57,11 +60,14 @@ impl Place<'_> {
 
     fn extended_attributes(&self) -> Result<BTreeMap<CString, Vec<u8>>, Errno> {
         let mut attributes = BTreeMap::new();
-        let path = self.path()?;
-        let names = match grown(256, |buffer| self.list_names(&path, buffer)) {
+        let names = match grown(256, |buffer| self.list_names(buffer)) {
             Err(Errno::NOTSUP) => return Ok(attributes),
             result => result?,
         };
+        if names.is_empty() {
+            return Ok(attributes);
+        }
+        let path = self.path()?;
         let mut bytes = 0;
         for name in names.split_inclusive(|byte| *byte == 0) {
             let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };

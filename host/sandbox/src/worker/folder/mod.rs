@@ -3,6 +3,7 @@
 //! whatever the plugin or another process puts there.
 
 mod apply;
+mod attributes;
 mod listing;
 mod metadata;
 mod owners;
