@@ -1,13 +1,12 @@
+use lockgate_plugin::archive::{self, TRANSFER_ENTRIES_MAX, Transfer};
 use lockgate_plugin::files::{self, File};
 use lockgate_plugin::path::is_inside;
-use lockgate_plugin::{Entry, Extraction, Failure, Kind, Metadata, Result, archive};
+use lockgate_plugin::{Entry, Extraction, Failure, Kind, Metadata, Result};
 
 use crate::fault::Faults;
 use crate::links::HardLinks;
 use crate::obstacle;
 
-/// Files that are filled at a time: as many descriptors travel beside one message.
-const BATCH_FILES: usize = 128;
 /// Bytes that are filled at a time, unless one file has more: so that a cancelled run stops soon.
 const BATCH_BYTES: u64 = 256 << 20;
 /// Folders that wait for their metadata.
@@ -30,6 +29,7 @@ pub fn import(folder: &str, overwrite: bool) -> Result<()> {
         links: HardLinks::default(),
         batch: Vec::new(),
         batch_bytes: 0,
+        filling: None,
         inside: Vec::new(),
         left: Vec::new(),
         faults: Faults::new(folder),
@@ -39,6 +39,7 @@ pub fn import(folder: &str, overwrite: bool) -> Result<()> {
     }
     import.leave(|_| true);
     import.flush()?;
+    import.wait()?;
     import.faults.result()
 }
 
@@ -49,6 +50,8 @@ struct Import<'a> {
     /// Files that exist and are still empty.
     batch: Vec<Unfilled>,
     batch_bytes: u64,
+    /// Files that the host fills while the next are made.
+    filling: Option<(Transfer, Vec<Unfilled>)>,
     /// The folders that hold the present entry, the outermost first.
     inside: Vec<(Vec<u8>, Option<Metadata>)>,
     /// Folders in which nothing more will be made, the inner before the outer.
@@ -69,7 +72,7 @@ impl Import<'_> {
         if let Err(failure) = made {
             self.faults.failed(&entry.path, failure)?;
         }
-        if self.batch.len() >= BATCH_FILES
+        if self.batch.len() >= TRANSFER_ENTRIES_MAX
             || self.batch_bytes >= BATCH_BYTES
             || self.left.len() >= LEFT_FOLDERS_MAX
         {
@@ -116,18 +119,18 @@ impl Import<'_> {
         }
     }
 
-    /// Fills the files, then sets the metadata of files and of the folders that were left: what is made in a folder changes
-    /// its times, and its mode may forbid to make anything.
+    /// Has the files of the batch filled while others are made, and sets the metadata of those that were filled before and of the
+    /// folders that were left: what is made in a folder changes its times, and its mode may forbid to make anything.
     fn flush(&mut self) -> Result<()> {
-        self.fill()?;
-        for Unfilled { path, file, metadata } in std::mem::take(&mut self.batch) {
-            let Some(metadata) = metadata else { continue };
-            match file.apply(&metadata) {
-                Ok(unset) => self.faults.unset(&path, &unset),
-                Err(failure) => self.faults.failed(&path, failure)?,
-            }
-        }
+        let filled = self.filled()?;
         self.batch_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() {
+            let all: Vec<Extraction<'_>> = batch.iter().map(extraction).collect();
+            let transfer = archive::start_extract(&all)?;
+            self.filling = Some((transfer, batch));
+        }
+        self.finish(filled)?;
         for (path, metadata) in std::mem::take(&mut self.left) {
             let Some(metadata) = metadata else { continue };
             match files::apply(self.folder, &path, &metadata) {
@@ -138,20 +141,35 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn fill(&mut self) -> Result<()> {
-        let all: Vec<Extraction<'_>> = self.batch.iter().map(extraction).collect();
-        if all.is_empty() {
-            return Ok(());
-        }
-        match archive::extract(&all) {
-            Ok(_) => return Ok(()),
-            Err(error) if *error.failure() == Failure::Cancelled => return Err(error),
+    /// Waits for the files that are still being filled.
+    fn wait(&mut self) -> Result<()> {
+        let filled = self.filled()?;
+        self.finish(filled)
+    }
+
+    /// Those that were being filled, once they are.
+    fn filled(&mut self) -> Result<Vec<Unfilled>> {
+        let Some((transfer, batch)) = self.filling.take() else { return Ok(Vec::new()) };
+        match transfer.finish() {
+            Ok(_) => return Ok(batch),
+            Err(failure @ Failure::Cancelled) => return Err(failure.into()),
             Err(_) => {}
         }
         // One of them cannot be filled; the others can.
-        for unfilled in &self.batch {
+        for unfilled in &batch {
             if let Err(error) = archive::extract(&[extraction(unfilled)]) {
                 self.faults.failed(&unfilled.path, error.into())?;
+            }
+        }
+        Ok(batch)
+    }
+
+    fn finish(&mut self, filled: Vec<Unfilled>) -> Result<()> {
+        for Unfilled { path, file, metadata } in filled {
+            let Some(metadata) = metadata else { continue };
+            match file.apply(&metadata) {
+                Ok(unset) => self.faults.unset(&path, &unset),
+                Err(failure) => self.faults.failed(&path, failure)?,
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::bindings::lockgate::datastore::archive as host;
 use crate::bindings::lockgate::datastore::files::File;
 use crate::{Error, Result};
 
-pub use host::{Entry, Extraction};
+pub use host::{Entry, Extraction, Transfer};
 
 /// Bytes that cross to or from the host at a time.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -17,8 +17,8 @@ const LARGE_BYTES: usize = 256 << 10;
 const PAGE_ENTRIES: usize = 500;
 /// Bytes of paths and attributes in one question to the host, which refuses 16 MiB.
 const PAGE_BYTES: usize = 4 << 20;
-/// Files in one call of `extract`: as many descriptors can travel beside one message.
-const EXTRACTIONS: usize = 128;
+/// Entries in one [`Transfer`]: as many descriptors can travel beside one message.
+pub const TRANSFER_ENTRIES_MAX: usize = 128;
 
 /// Starts an entry. It exists once [`EntryWriter::finish`] has returned.
 ///
@@ -104,10 +104,20 @@ pub fn entries(prefix: impl Into<Vec<u8>>) -> Entries {
 /// When an entry cannot be read or a file cannot be written.
 pub fn extract(extractions: &[Extraction<'_>]) -> Result<u64> {
     let mut bytes = 0;
-    for page in extractions.chunks(EXTRACTIONS) {
+    for page in extractions.chunks(TRANSFER_ENTRIES_MAX) {
         bytes += host::extract(page)?;
     }
     Ok(bytes)
+}
+
+/// Begins to write whole entries into files, [`TRANSFER_ENTRIES_MAX`] at most, while the plugin goes on; [`Transfer::finish`] waits
+/// for the end and must be called. What the host is asked meanwhile waits for the transfer; the files of `files` are the worker's own
+/// business and do not.
+///
+/// # Errors
+/// When these are too many, or a file cannot be written.
+pub fn start_extract(extractions: &[Extraction<'_>]) -> Result<Transfer> {
+    Ok(host::start_extract(extractions)?)
 }
 
 /// Takes the bytes of one entry, a MiB at a time. Dropped without [`finish`](Self::finish), the entry does not exist.

@@ -16,6 +16,22 @@ pub const ALL: &[Case] = &[
         end(1, &["left an entry open"]),
     ),
     Case::each(
+        "unfinished-transfer",
+        &["archive.start-extract", "archive.transfer.finish"],
+        held(&["archive.start-extract: works only during restore.import"]),
+        end(1, &["files were left before their transfer was finished"]),
+    ),
+    Case::each(
+        "transfers",
+        &["archive.start-extract", "archive.transfer.finish"],
+        held(&["archive.start-extract: works only during restore.import"]),
+        held(&[
+            "129 entries are more than the 128 of one transfer",
+            "the part has no entry missing",
+            "the transfer is finished",
+        ]),
+    ),
+    Case::each(
         "gives-more",
         &["archive.writer.finish", "archive.reader.read"],
         end(1, &["liar announced 4 bytes and gave 8"]),

@@ -97,6 +97,7 @@ fn make(
     let result = call::make(plugin, store, call)?;
     let state = store.data_mut();
     report_log(state)?;
+    trap_only(state.settle())?;
     if result.is_err() {
         return Ok(result);
     }

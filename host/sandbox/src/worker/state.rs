@@ -92,6 +92,8 @@ pub struct State {
     pub listing_bytes: usize,
     /// The listing that was opened or read last.
     pub last_listing: Option<u32>,
+    /// The transfer whose answer the host still owes: it comes before that to any later question.
+    pub under_way: Option<u32>,
     /// Small files on their way to the host.
     pub scratch: Vec<u8>,
     pub started: Instant,
@@ -112,6 +114,8 @@ pub struct CallState {
     pub panic: Option<String>,
     /// Entries that are being written or read.
     pub open_entries: usize,
+    /// Transfers that were begun and not finished.
+    pub open_transfers: usize,
     /// Whether anything was sent that the host has not confirmed.
     pub unconfirmed: bool,
     /// The host said that there is no parent snapshot.
@@ -137,6 +141,7 @@ impl State {
             silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
             last_listing: None,
+            under_way: None,
             scratch: Vec::new(),
             started: Instant::now(),
             wasi: empty_wasi(),
@@ -183,8 +188,9 @@ impl State {
     }
 
     /// Asks the host and waits for the answer.
-    pub fn ask(&self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<Answer> {
-        self.tell(&FromWorker::Question(question), descriptors)?;
+    pub fn ask(&mut self, question: Question) -> Reply<Answer> {
+        self.settle()?;
+        self.tell(&FromWorker::Question(question), &[])?;
         self.answer()
     }
 
@@ -194,12 +200,14 @@ impl State {
         question: Question,
         work: impl FnOnce(&mut Self),
     ) -> Reply<Answer> {
+        self.settle()?;
         self.tell_now(&FromWorker::Question(question))?;
         work(self);
         self.answer()
     }
 
-    fn answer(&self) -> Reply<Answer> {
+    /// Waits for the answer to the last question.
+    pub fn answer(&self) -> Reply<Answer> {
         match self.lane.socket().receive()? {
             Some(ToWorker::Answer(answer)) => Ok(answer?),
             Some(ToWorker::Call(_)) => Err(lost("a call came instead of an answer")),
@@ -214,10 +222,13 @@ impl State {
 
     /// Waits until the host has taken everything that was sent, or says what went wrong with it.
     pub fn confirm(&mut self) -> Reply<()> {
+        if self.call.open_transfers > 0 {
+            return Err(Fault::other("files were left before their transfer was finished"));
+        }
         if !std::mem::take(&mut self.call.unconfirmed) {
             return Ok(());
         }
-        match self.ask(Question::Barrier, &[])? {
+        match self.ask(Question::Barrier)? {
             Answer::Done => Ok(()),
             _ => Err(mismatch()),
         }

@@ -37,6 +37,26 @@ pub const ALL: Behaviours = &[
             Err(Error::other("left an entry open"))
         }
     }),
+    ("unfinished-transfer", |way| match way {
+        Way::Export => {
+            refused("a transfer during an export", host::start_extract(&[]));
+            held()
+        }
+        // Says that all is restored and has not asked how it went.
+        Way::Import => {
+            let file = files::create("given", b"target", true)?;
+            let into = Extraction { path: b"nothing".to_vec(), target: &file, offset: 0 };
+            std::mem::forget(host::start_extract(&[into])?);
+            Ok(())
+        }
+    }),
+    ("transfers", |way| match way {
+        Way::Export => {
+            refused("an empty transfer", host::start_extract(&[]));
+            held()
+        }
+        Way::Import => transfers(),
+    }),
     ("gives-more", |way| lie(way, 4)),
     ("gives-less", |way| lie(way, 1 << 40)),
     ("twice", |way| match way {
@@ -226,6 +246,22 @@ fn far_export() -> Result<()> {
         refused(format!("{offset} {length:?}"), writer.write_file(&file, offset, length));
     }
     refused("reading beyond every file", file.read_at(u64::MAX, 10));
+    held()
+}
+
+/// Transfers that are too large, begun on top of each other, dropped and finished twice.
+fn transfers() -> Result<()> {
+    let file = files::create("given", b"transferred", true)?;
+    let into = |path: &[u8]| Extraction { path: path.to_vec(), target: &file, offset: 0 };
+    let many: Vec<_> = (0..129).map(|_| into(b"data")).collect();
+    refused("129 entries in a transfer", host::start_extract(&many));
+    let first = host::start_extract(&[into(b"data")])?;
+    let second = host::start_extract(&[into(b"missing")])?;
+    host::entries(b"", None, 10)?;
+    refused("an entry that is not there", second.finish());
+    first.finish()?;
+    refused("a second end of a transfer", first.finish());
+    drop(host::start_extract(&[into(b"data")])?);
     held()
 }
 

@@ -8,6 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
 use super::files::OpenFile;
+use super::transfer::{self, Transfer};
 use crate::limits::{
     DATA_BYTES_MAX, DESCRIPTORS_MAX, INLINE_BYTES_MAX, OPEN_ENTRIES_MAX, PAGE_ENTRIES_MAX,
     READ_BYTES_MAX,
@@ -126,7 +127,7 @@ impl Host for State {
         self.expect(Activity::Import, "archive.open")?;
         let path = convert::path(path)?;
         self.may_open_entry()?;
-        match self.ask(Question::OpenEntry { path }, &[])? {
+        match self.ask(Question::OpenEntry { path })? {
             Answer::Opened { reader, entry } => {
                 self.call.open_entries += 1;
                 let call = self.call.number;
@@ -138,6 +139,7 @@ impl Host for State {
 
     fn extract(&mut self, extractions: Vec<Extraction>) -> Reply<u64> {
         self.expect(Activity::Import, "archive.extract")?;
+        self.settle()?;
         let mut bytes = 0_u64;
         let mut extractions = extractions.into_iter();
         loop {
@@ -146,8 +148,14 @@ impl Host for State {
             if batch.is_empty() {
                 return Ok(bytes);
             }
-            bytes = bytes.saturating_add(self.extract_batch(batch)?);
+            self.ask_to_extract(batch)?;
+            bytes = bytes.saturating_add(transfer::written(self.answer()?)?);
         }
+    }
+
+    fn start_extract(&mut self, extractions: Vec<Extraction>) -> Reply<Resource<Transfer>> {
+        self.expect(Activity::Import, "archive.start-extract")?;
+        self.start_transfer(extractions)
     }
 
     fn entries(
@@ -160,7 +168,7 @@ impl Host for State {
         let prefix = convert::path(prefix)?;
         let after = after.map(convert::path).transpose()?;
         let limit = limit.min(PAGE_ENTRIES_MAX);
-        match self.ask(Question::Entries { prefix, after, limit }, &[])? {
+        match self.ask(Question::Entries { prefix, after, limit })? {
             Answer::Entries(entries) => Ok(entries.into_iter().map(Into::into).collect()),
             _ => Err(mismatch()),
         }
@@ -218,7 +226,7 @@ impl HostReader for State {
     fn read(&mut self, reader: Resource<Reader>, max: u32) -> Reply<Vec<u8>> {
         let reader = self.open_reader(&reader)?;
         let max = max.min(READ_BYTES_MAX);
-        match self.ask(Question::ReadEntry { reader, max }, &[])? {
+        match self.ask(Question::ReadEntry { reader, max })? {
             Answer::Bytes(bytes) if bytes.len() <= max as usize => Ok(bytes),
             _ => Err(mismatch()),
         }
@@ -226,7 +234,7 @@ impl HostReader for State {
 
     fn seek(&mut self, reader: Resource<Reader>, offset: u64) -> Reply<()> {
         let reader = self.open_reader(&reader)?;
-        match self.ask(Question::SeekEntry { reader, offset }, &[])? {
+        match self.ask(Question::SeekEntry { reader, offset })? {
             Answer::Done => Ok(()),
             _ => Err(mismatch()),
         }
@@ -327,7 +335,8 @@ impl State {
         Ok((!has_ended).then_some((offset + count as u64, left)))
     }
 
-    fn extract_batch(&self, batch: Vec<Extraction>) -> Reply<u64> {
+    /// Sends the question that writes entries into files.
+    pub(super) fn ask_to_extract(&self, batch: Vec<Extraction>) -> Reply<()> {
         let mut extractions = Vec::with_capacity(batch.len());
         let mut targets = Vec::with_capacity(batch.len());
         for extraction in batch {
@@ -335,10 +344,9 @@ impl State {
             targets.push(self.table.get(&extraction.target)?.for_writing()?.as_fd());
             extractions.push((convert::path(extraction.path)?, extraction.offset));
         }
-        match self.ask(Question::Extract { extractions }, &targets)? {
-            Answer::Count(bytes) => Ok(bytes),
-            _ => Err(mismatch()),
-        }
+        let mut socket = self.lane.socket();
+        socket.send(&FromWorker::Question(Question::Extract { extractions }), &targets)?;
+        Ok(socket.flush()?)
     }
 }
 

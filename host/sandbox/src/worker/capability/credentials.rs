@@ -27,7 +27,7 @@ impl Host for State {
                 asked(&name)
             )));
         }
-        match self.ask(Question::OpenCredential { name: name.clone() }, &[])? {
+        match self.ask(Question::OpenCredential { name: name.clone() })? {
             Answer::Credential { principal } => {
                 Ok(self.table.push(Credential { name, principal })?)
             }
@@ -50,7 +50,7 @@ impl HostCredential for State {
     ) -> Reply<Vec<u8>> {
         let credential = self.table.get(&credential)?.name.clone();
         self.go_on()?;
-        match self.ask(Question::Respond { credential, scheme, challenge, parameters }, &[])? {
+        match self.ask(Question::Respond { credential, scheme, challenge, parameters })? {
             Answer::Bytes(bytes) => Ok(bytes),
             _ => Err(mismatch()),
         }
@@ -66,7 +66,7 @@ impl credentials_reveal::Host for State {
     fn reveal(&mut self, credential: Resource<Credential>) -> Reply<Vec<u8>> {
         self.go_on()?;
         let credential = self.table.get(&credential)?.name.clone();
-        match self.ask(Question::Reveal { credential }, &[])? {
+        match self.ask(Question::Reveal { credential })? {
             Answer::Bytes(bytes) => Ok(bytes),
             _ => Err(mismatch()),
         }

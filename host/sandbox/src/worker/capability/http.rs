@@ -35,7 +35,7 @@ impl Host for State {
             headers: request.headers.into_iter().map(|it| (it.name, it.value)).collect(),
             body_length: request.body_length,
         };
-        match self.ask(Question::StartExchange(request), &[])? {
+        match self.ask(Question::StartExchange(request))? {
             Answer::Started { exchange: number } => Ok(self.table.push(Exchange { number })?),
             _ => Err(mismatch()),
         }
@@ -46,7 +46,7 @@ impl HostExchange for State {
     fn write(&mut self, exchange: Resource<Exchange>, data: Vec<u8>) -> Reply<()> {
         self.go_on()?;
         let exchange = self.table.get(&exchange)?.number;
-        match self.ask(Question::WriteBody { exchange, data }, &[])? {
+        match self.ask(Question::WriteBody { exchange, data })? {
             Answer::Done => Ok(()),
             _ => Err(mismatch()),
         }
@@ -55,7 +55,7 @@ impl HostExchange for State {
     fn finish(&mut self, exchange: Resource<Exchange>) -> Reply<Response> {
         self.go_on()?;
         let exchange = self.table.get(&exchange)?.number;
-        match self.ask(Question::FinishRequest { exchange }, &[])? {
+        match self.ask(Question::FinishRequest { exchange })? {
             Answer::Response { status, headers } => {
                 let header = |(name, value)| Header { name, value };
                 Ok(Response { status, headers: headers.into_iter().map(header).collect() })
@@ -67,7 +67,7 @@ impl HostExchange for State {
     fn read(&mut self, exchange: Resource<Exchange>, max: u32) -> Reply<Vec<u8>> {
         self.go_on()?;
         let exchange = self.table.get(&exchange)?.number;
-        match self.ask(Question::ReadBody { exchange, max }, &[])? {
+        match self.ask(Question::ReadBody { exchange, max })? {
             Answer::Bytes(bytes) => Ok(bytes),
             _ => Err(mismatch()),
         }

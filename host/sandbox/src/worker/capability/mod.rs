@@ -11,6 +11,7 @@ pub mod job;
 pub mod listing;
 pub mod net;
 mod random;
+pub mod transfer;
 
 use lockgate_types::Failure;
 

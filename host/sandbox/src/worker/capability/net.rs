@@ -113,7 +113,7 @@ impl HostConnection for State {
             return Err(Fault::other("the connection is encrypted already"));
         }
         let question = Question::StartTls { connection: current.number };
-        let Answer::Connected { connection: number, encrypted } = self.ask(question, &[])? else {
+        let Answer::Connected { connection: number, encrypted } = self.ask(question)? else {
             return Err(mismatch());
         };
         let socket = self.take_descriptor()?;
@@ -164,7 +164,7 @@ impl State {
     }
 
     fn connection(&mut self, endpoint: String, question: Question) -> Reply<Resource<Connection>> {
-        let Answer::Connected { connection: number, encrypted } = self.ask(question, &[])? else {
+        let Answer::Connected { connection: number, encrypted } = self.ask(question)? else {
             return Err(mismatch());
         };
         let socket = self.take_descriptor()?;

@@ -5,6 +5,7 @@ mod flow;
 mod guest;
 mod hostile;
 mod listing;
+mod transfer;
 
 use std::fs::File;
 use std::io::{Seek, Write};

@@ -1,0 +1,122 @@
+//! Transfers, with a lane whose other end is the test.
+
+use std::sync::mpsc;
+
+use wasmtime::component::Resource;
+
+use super::capability::{failure, state};
+use super::*;
+use crate::limits::DESCRIPTORS_MAX;
+use crate::protocol::{Answer, Question};
+use crate::worker::bindings::lockgate::datastore::archive::{self, Extraction, HostTransfer};
+use crate::worker::bindings::lockgate::datastore::files;
+use crate::worker::capability::transfer::Transfer;
+use crate::worker::state::{Activity, State};
+
+fn into_new_file(state: &mut State, name: &str) -> Extraction {
+    let path = name.as_bytes().to_vec();
+    let target = files::Host::create(state, "data".to_owned(), path.clone(), false).unwrap();
+    Extraction { path, target, offset: 0 }
+}
+
+fn start_one(state: &mut State, name: &str) -> Resource<Transfer> {
+    let extraction = into_new_file(state, name);
+    archive::Host::start_extract(state, vec![extraction]).unwrap()
+}
+
+fn again(transfer: &Resource<Transfer>) -> Resource<Transfer> {
+    Resource::new_borrow(transfer.rep())
+}
+
+fn answer(host: &mut FrameSocket, answer: Result<Answer, Failure>) {
+    host.send(&ToWorker::Answer(answer), &[]).unwrap();
+    host.flush().unwrap();
+}
+
+fn listed(state: &mut State) -> usize {
+    archive::Host::entries(state, Vec::new(), None, 10).unwrap().len()
+}
+
+#[test]
+fn the_plugin_goes_on_while_files_are_filled() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, mut host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Import);
+    let (goes_on, went_on) = mpsc::channel();
+    let filling = thread::spawn(move || {
+        let asked = host.receive().unwrap();
+        assert!(matches!(asked, Some(FromWorker::Question(Question::Extract { .. }))), "{asked:?}");
+        let mut file = File::from(host.take_descriptor().unwrap());
+        went_on.recv().unwrap();
+        file.write_all(b"filled").unwrap();
+        answer(&mut host, Ok(Answer::Count(6)));
+        host
+    });
+    let transfer = start_one(&mut state, "first");
+    into_new_file(&mut state, "second");
+    assert_eq!(std::fs::read(root.path().join("first")).unwrap(), b"");
+    goes_on.send(()).unwrap();
+    assert_eq!(state.finish(again(&transfer)).unwrap(), 6);
+    assert_eq!(std::fs::read(root.path().join("first")).unwrap(), b"filled");
+    assert!(
+        matches!(failure(state.finish(transfer)), Failure::Other(text) if text.contains("finished"))
+    );
+    state.confirm().unwrap();
+    drop(filling.join().unwrap());
+}
+
+#[test]
+fn each_question_gets_its_own_answer() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, mut host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Import);
+    answer(&mut host, Ok(Answer::Count(1)));
+    answer(&mut host, Err(Failure::Corrupt("damaged".to_owned())));
+    answer(&mut host, Ok(Answer::Entries(Vec::new())));
+    answer(&mut host, Ok(Answer::Count(3)));
+    answer(&mut host, Ok(Answer::Count(4)));
+    let first = start_one(&mut state, "first");
+    let second = start_one(&mut state, "second");
+    assert_eq!(listed(&mut state), 0);
+    let third = start_one(&mut state, "third");
+    let alone = into_new_file(&mut state, "alone");
+    assert_eq!(archive::Host::extract(&mut state, vec![alone]).unwrap(), 4);
+    assert_eq!(state.finish(third).unwrap(), 3);
+    assert_eq!(failure(state.finish(second)), Failure::Corrupt("damaged".to_owned()));
+    assert_eq!(state.finish(first).unwrap(), 1);
+}
+
+#[test]
+fn a_call_that_leaves_a_transfer_fails() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, mut host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Import);
+    answer(&mut host, Ok(Answer::Count(1)));
+    answer(&mut host, Ok(Answer::Count(2)));
+    answer(&mut host, Ok(Answer::Entries(Vec::new())));
+    let dropped = start_one(&mut state, "dropped");
+    HostTransfer::drop(&mut state, dropped).unwrap();
+    let kept = start_one(&mut state, "kept");
+    state.settle().unwrap();
+    assert!(state.confirm().is_err());
+    state.begin_call(Activity::Import);
+    assert!(
+        matches!(failure(state.finish(kept)), Failure::Other(text) if text.contains("has ended"))
+    );
+    assert_eq!(listed(&mut state), 0);
+    state.confirm().unwrap();
+}
+
+#[test]
+fn a_transfer_has_its_limit_and_its_time() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, _host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Export);
+    let early = archive::Host::start_extract(&mut state, Vec::new());
+    assert!(matches!(failure(early), Failure::Denied(_)));
+    state.begin_call(Activity::Import);
+    let many = (0..=DESCRIPTORS_MAX).map(|it| into_new_file(&mut state, &it.to_string())).collect();
+    let refused = archive::Host::start_extract(&mut state, many);
+    assert!(matches!(failure(refused), Failure::Other(text) if text.contains("129 entries")));
+    state.confirm().unwrap();
+}
