@@ -101,10 +101,6 @@ pub const TRANSFER_BYTES_MAX: u32 = 1 << 20;
 pub const NET_READ_BYTES_MAX: u32 = 128 << 10;
 /// Names of all folders that one instance is going through at once, in bytes.
 pub const LISTING_BYTES_MAX: usize = 512 << 20;
-/// Names that are looked at while the plugin waits for the host.
-pub const AHEAD_NAMES_MAX: usize = 500;
-/// Extended attributes of names that are looked at ahead, in bytes, and those of one name more.
-pub const AHEAD_BYTES_MAX: usize = 1 << 20;
 /// Extended attributes of one file, in bytes: Linux keeps up to 64 KiB of names and of each value (`xattr(7)`).
 pub const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;
 /// Parts of files that one instance may have locked at once: the kernel keeps a record of each.

@@ -1,8 +1,7 @@
+use lockgate_plugin::archive::{self, Lookup};
 use lockgate_plugin::files::File;
 use lockgate_plugin::path::shown;
-use lockgate_plugin::{
-    Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, archive, files,
-};
+use lockgate_plugin::{Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, files};
 
 use crate::config::Config;
 use crate::entry::{self, Content, entry};
@@ -21,14 +20,16 @@ pub fn export(folder: &str, config: &Config) -> Result<Summary> {
         items: 0,
         troubles: Troubles::new(folder, config),
         fingerprint: config.fingerprint.then(LiveFingerprint::default),
+        asked: None,
         watched: Vec::new(),
     };
     while let Some(step) = walk.next()? {
         match step {
-            Step::Names(found) => export.names(found)?,
+            Step::Names(found) => export.ask(found)?,
             Step::Unlisted(path, failure) => export.troubles.unread(&path, failure)?,
         }
     }
+    export.answered()?;
     export.settle()?;
     let mut summary = Summary::of_items(export.items);
     summary.fingerprint = export.fingerprint.map(LiveFingerprint::finish);
@@ -59,21 +60,44 @@ struct Export<'a> {
     items: u64,
     troubles: Troubles<'a>,
     fingerprint: Option<LiveFingerprint>,
+    /// Entries that the host looks up while the next names are listed.
+    asked: Option<Asked>,
     /// Large files that the host may still be reading, as they were before.
     watched: Vec<(Vec<u8>, Metadata)>,
 }
 
+/// A question to the host.
+struct Asked {
+    entries: Vec<Entry>,
+    /// None where there is nothing to look up.
+    lookup: Option<Lookup>,
+}
+
 impl Export<'_> {
-    fn names(&mut self, found: Vec<Found>) -> Result<()> {
+    /// Saves the names that were asked about before, and asks which of `found` the last snapshot has.
+    fn ask(&mut self, found: Vec<Found>) -> Result<()> {
         let entries: Vec<Entry> =
             found.into_iter().map(|Found { path, metadata }| entry(path, metadata)).collect();
-        let reused = if entries.iter().any(is_file) {
-            archive::reuse(&entries)?
-        } else {
-            vec![false; entries.len()]
+        self.answered()?;
+        let lookup = match entries.iter().any(is_file) {
+            true => Some(archive::start_reuse(&entries)?),
+            false => None,
         };
-        // The host answers after it has taken everything before, so that the files of the last page are read by now.
-        self.look_again();
+        self.asked = Some(Asked { entries, lookup });
+        Ok(())
+    }
+
+    fn answered(&mut self) -> Result<()> {
+        let Some(Asked { entries, lookup }) = self.asked.take() else { return Ok(()) };
+        let reused = match lookup {
+            Some(lookup) => {
+                let reused = lookup.finish()?;
+                // The host answers after it has taken everything before, so that the files of the last page are read by now.
+                self.look_again();
+                reused
+            }
+            None => vec![false; entries.len()],
+        };
         for (entry, is_reused) in entries.iter().zip(reused) {
             let mut saved = None;
             if !is_file(entry) {

@@ -12,9 +12,7 @@ const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
 const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// Goes through a granted folder: all names of one folder in the order of their bytes, then the folders among them in the
-/// same way. One listing is open at a time, and only the paths of folders still to come are remembered. The listing that
-/// comes next is opened before the names of the last are handed out, so that the host can look at names while it is asked
-/// about others.
+/// same way. One listing is open at a time, and only the paths of folders still to come are remembered.
 pub struct Walk<'a> {
     folder: &'a str,
     config: &'a Config,
@@ -22,8 +20,6 @@ pub struct Walk<'a> {
     device: Option<u64>,
     pending: Vec<Vec<u8>>,
     current: Option<Current>,
-    /// What came when the current listing was asked whether it has ended.
-    came: Option<Result<Vec<Named>, Failure>>,
     /// Names that the configuration left out.
     pub excluded: u64,
 }
@@ -60,7 +56,7 @@ impl<'a> Walk<'a> {
             false => None,
         };
         let pending = vec![Vec::new()];
-        Ok(Self { folder, config, device, pending, current: None, came: None, excluded: 0 })
+        Ok(Self { folder, config, device, pending, current: None, excluded: 0 })
     }
 
     /// The next step; none when all was seen.
@@ -77,14 +73,10 @@ impl<'a> Walk<'a> {
                 }
                 continue;
             };
-            match self.came.take().unwrap_or_else(|| current.listing.next(PAGE_NAMES)) {
+            match current.listing.next(PAGE_NAMES) {
                 Ok(page) if page.is_empty() => self.close(),
                 Ok(page) => {
-                    let is_last = page.len() < PAGE_NAMES as usize;
                     let found = self.select(page);
-                    if is_last {
-                        self.go_ahead();
-                    }
                     if !found.is_empty() {
                         return Ok(Some(Step::Names(found)));
                     }
@@ -102,24 +94,6 @@ impl<'a> Walk<'a> {
         let listing = files::list_folder(self.folder, path)?;
         let only = self.tag(path);
         Ok(Current { path: path.to_vec(), listing, only, folders: Vec::new() })
-    }
-
-    /// Opens the next folder when all names of the current one were seen.
-    fn go_ahead(&mut self) {
-        let Some(current) = &self.current else { return };
-        match current.listing.next(PAGE_NAMES) {
-            Ok(page) if page.is_empty() => self.close(),
-            came => {
-                self.came = Some(came);
-                return;
-            }
-        }
-        let Some(path) = self.pending.pop() else { return };
-        match self.open(&path) {
-            Ok(next) => self.current = Some(next),
-            // It is tried again, and told, when its turn has come.
-            Err(_) => self.pending.push(path),
-        }
     }
 
     fn close(&mut self) {

@@ -42,18 +42,48 @@ pub fn create_empty(entry: &Entry) -> Result<()> {
 /// # Errors
 /// When a path is not one, or was used before.
 pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
+    start_reuse(entries)?.finish()
+}
+
+/// Begins to ask the same as [`reuse`] while the plugin goes on; [`Lookup::finish`] waits for the answer and must be called. What the
+/// host is asked meanwhile waits for this; the files of `files` are the worker's own business and do not.
+///
+/// # Errors
+/// As [`reuse`].
+pub fn start_reuse(entries: &[Entry]) -> Result<Lookup> {
     let mut reused = Vec::with_capacity(entries.len());
     let mut rest = entries;
-    while !rest.is_empty() {
+    loop {
         let (page, after) = rest.split_at(page_length(rest));
+        if after.is_empty() {
+            return Ok(Lookup { reused, last: host::start_reuse(page)?, count: entries.len() });
+        }
+        reused.extend(host::reuse(page)?);
         rest = after;
-        let answer = host::reuse(page)?;
-        if answer.len() != page.len() {
+    }
+}
+
+/// A question that is under way; made by [`start_reuse`].
+#[derive(Debug)]
+pub struct Lookup {
+    /// What is known of pages that did not fit into the last question.
+    reused: Vec<bool>,
+    last: host::Lookup,
+    count: usize,
+}
+
+impl Lookup {
+    /// Waits for what [`reuse`] returns.
+    ///
+    /// # Errors
+    /// As [`reuse`].
+    pub fn finish(mut self) -> Result<Vec<bool>> {
+        self.reused.extend(self.last.finish()?);
+        if self.reused.len() != self.count {
             return Err(Error::other("the host answered for another number of entries"));
         }
-        reused.extend(answer);
+        Ok(self.reused)
     }
-    Ok(reused)
 }
 
 /// Waits until the host has read everything that was written or named so far.
@@ -65,14 +95,14 @@ pub fn settle() -> Result<()> {
     Ok(())
 }
 
-/// How many of `entries` go into one question: at least one.
+/// How many of `entries` go into one question: at least one, if there is one.
 fn page_length(entries: &[Entry]) -> usize {
     let mut bytes = 0;
     let fits = entries.iter().take(PAGE_ENTRIES).take_while(|entry| {
         bytes += weight(entry);
         bytes <= PAGE_BYTES
     });
-    fits.count().max(1)
+    fits.count().max(1).min(entries.len())
 }
 
 /// About how many bytes an entry takes on its way.

@@ -16,15 +16,24 @@ pub const ALL: &[Case] = &[
         end(1, &["left an entry open"]),
     ),
     Case::each(
-        "unfinished-transfer",
-        &["archive.start-extract", "archive.transfer.finish"],
-        held(&["archive.start-extract: works only during restore.import"]),
-        end(1, &["files were left before their transfer was finished"]),
+        "left-behind",
+        &["archive.start-reuse", "archive.start-extract"],
+        end(1, &["a transfer or a lookup was begun and never finished"]),
+        end(1, &["a transfer or a lookup was begun and never finished"]),
     ),
     Case::each(
-        "transfers",
-        &["archive.start-extract", "archive.transfer.finish"],
-        held(&["archive.start-extract: works only during restore.import"]),
+        "under-way",
+        &[
+            "archive.start-reuse",
+            "archive.lookup.finish",
+            "archive.start-extract",
+            "archive.transfer.finish",
+        ],
+        held(&[
+            "archive.start-extract: works only during restore.import",
+            "2000 entries are more than the 1000 of one call",
+            "the lookup is finished",
+        ]),
         held(&[
             "129 entries are more than the 128 of one transfer",
             "the part has no entry missing",

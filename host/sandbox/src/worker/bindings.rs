@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "the contract's own text documents what is generated from it")]
 
-use super::capability::{archive, credentials, file_locks, files, http, listing, net, transfer};
+use super::capability::{archive, credentials, file_locks, files, http, listing, net, under_way};
 
 wasmtime::component::bindgen!({
     path: "../../wit",
@@ -11,7 +11,8 @@ wasmtime::component::bindgen!({
     with: {
         "lockgate:datastore/archive.writer": archive::Writer,
         "lockgate:datastore/archive.reader": archive::Reader,
-        "lockgate:datastore/archive.transfer": transfer::Transfer,
+        "lockgate:datastore/archive.transfer": under_way::Transfer,
+        "lockgate:datastore/archive.lookup": under_way::Lookup,
         "lockgate:datastore/net.connection": net::Connection,
         "lockgate:datastore/http.exchange": http::Exchange,
         "lockgate:datastore/files.file": files::OpenFile,

@@ -14,6 +14,7 @@ mod fault;
 mod folder;
 mod lane;
 mod limiter;
+mod owed;
 mod runtime;
 mod state;
 mod stop;

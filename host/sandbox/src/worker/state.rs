@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::fault::{Fault, LaneLost, Reply};
 use super::folder::{Folder, Owners};
 use super::limiter::Limiter;
+use super::owed::Owed;
 use crate::limits::{CANCEL_POLL, Limits, RANDOM_BYTES_MAX};
 use crate::protocol::{
     Answer, Endpoint, FrameSocket, FromWorker, ProtocolError, Question, ToWorker,
@@ -90,10 +91,8 @@ pub struct State {
     pub locks_held: usize,
     /// Memory of the listings that are open.
     pub listing_bytes: usize,
-    /// The listing that was opened or read last.
-    pub last_listing: Option<u32>,
-    /// The transfer whose answer the host still owes: it comes before that to any later question.
-    pub under_way: Option<u32>,
+    /// Answers that the plugin does not wait for.
+    pub owed: Owed,
     /// Small files on their way to the host.
     pub scratch: Vec<u8>,
     pub started: Instant,
@@ -114,8 +113,6 @@ pub struct CallState {
     pub panic: Option<String>,
     /// Entries that are being written or read.
     pub open_entries: usize,
-    /// Transfers that were begun and not finished.
-    pub open_transfers: usize,
     /// Whether anything was sent that the host has not confirmed.
     pub unconfirmed: bool,
     /// The host said that there is no parent snapshot.
@@ -140,8 +137,7 @@ impl State {
             locks_held: 0,
             silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
-            last_listing: None,
-            under_way: None,
+            owed: Owed::default(),
             scratch: Vec::new(),
             started: Instant::now(),
             wasi: empty_wasi(),
@@ -151,6 +147,7 @@ impl State {
     /// Forgets what belonged to the last call.
     pub fn begin_call(&mut self, activity: Activity) {
         self.activity = activity;
+        self.owed.begin_call();
         self.call = CallState { number: self.call.number + 1, ..CallState::default() };
     }
 
@@ -190,20 +187,15 @@ impl State {
     /// Asks the host and waits for the answer.
     pub fn ask(&mut self, question: Question) -> Reply<Answer> {
         self.settle()?;
-        self.tell(&FromWorker::Question(question), &[])?;
+        self.send_question(question, &[])?;
         self.answer()
     }
 
-    /// [`State::ask`] with something to do while the host looks for its answer.
-    pub fn ask_meanwhile(
-        &mut self,
-        question: Question,
-        work: impl FnOnce(&mut Self),
-    ) -> Reply<Answer> {
-        self.settle()?;
-        self.tell_now(&FromWorker::Question(question))?;
-        work(self);
-        self.answer()
+    /// Sends a question at once, and leaves its answer for later.
+    pub fn send_question(&self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<()> {
+        let mut socket = self.lane.socket();
+        socket.send(&FromWorker::Question(question), descriptors)?;
+        Ok(socket.flush()?)
     }
 
     /// Waits for the answer to the last question.
@@ -222,9 +214,7 @@ impl State {
 
     /// Waits until the host has taken everything that was sent, or says what went wrong with it.
     pub fn confirm(&mut self) -> Reply<()> {
-        if self.call.open_transfers > 0 {
-            return Err(Fault::other("files were left before their transfer was finished"));
-        }
+        self.all_fetched()?;
         if !std::mem::take(&mut self.call.unconfirmed) {
             return Ok(());
         }

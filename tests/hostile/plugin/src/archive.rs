@@ -37,10 +37,10 @@ pub const ALL: Behaviours = &[
             Err(Error::other("left an entry open"))
         }
     }),
-    ("unfinished-transfer", |way| match way {
+    ("left-behind", |way| match way {
         Way::Export => {
-            refused("a transfer during an export", host::start_extract(&[]));
-            held()
+            std::mem::forget(host::start_reuse(&[Entry::new("new")])?);
+            Ok(())
         }
         // Says that all is restored and has not asked how it went.
         Way::Import => {
@@ -50,11 +50,8 @@ pub const ALL: Behaviours = &[
             Ok(())
         }
     }),
-    ("transfers", |way| match way {
-        Way::Export => {
-            refused("an empty transfer", host::start_extract(&[]));
-            held()
-        }
+    ("under-way", |way| match way {
+        Way::Export => lookups(),
         Way::Import => transfers(),
     }),
     ("gives-more", |way| lie(way, 4)),
@@ -246,6 +243,21 @@ fn far_export() -> Result<()> {
         refused(format!("{offset} {length:?}"), writer.write_file(&file, offset, length));
     }
     refused("reading beyond every file", file.read_at(u64::MAX, 10));
+    held()
+}
+
+/// Lookups that are too large, begun on top of each other, dropped and finished twice.
+fn lookups() -> Result<()> {
+    refused("a transfer during an export", host::start_extract(&[]));
+    let entries: Vec<Entry> = (0..2000).map(|it| Entry::new(format!("{it}"))).collect();
+    refused("2000 entries in a lookup", host::start_reuse(&entries));
+    let first = host::start_reuse(&entries[..1])?;
+    let second = host::start_reuse(&entries[1..3])?;
+    host::create(&Entry::new("between"))?.finish()?;
+    assert_eq!(second.finish()?, [false; 2]);
+    assert_eq!(first.finish()?, [false]);
+    refused("a second end of a lookup", first.finish());
+    drop(host::start_reuse(&[])?);
     held()
 }
 

@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
 use super::files::OpenFile;
-use super::transfer::{self, Transfer};
+use super::under_way::{self, Lookup, Transfer};
 use crate::limits::{
     DATA_BYTES_MAX, DESCRIPTORS_MAX, INLINE_BYTES_MAX, OPEN_ENTRIES_MAX, PAGE_ENTRIES_MAX,
     READ_BYTES_MAX,
@@ -101,26 +101,15 @@ impl Host for State {
 
     fn reuse(&mut self, entries: Vec<Entry>) -> Reply<Vec<bool>> {
         self.expect(Activity::Export, "archive.reuse")?;
-        let count = entries.len();
-        if count > PAGE_ENTRIES_MAX as usize {
-            return Err(Fault::other(format!(
-                "{count} entries are more than the {PAGE_ENTRIES_MAX} of one call"
-            )));
-        }
-        let mut entries = entries.into_iter().map(convert::entry).collect::<Reply<Vec<_>>>()?;
-        if self.call.has_no_parent {
-            // The question is still asked, because plugins wait by it, but the entries need not travel.
-            entries.clear();
-        }
-        self.call.unconfirmed = true;
-        match self.ask_meanwhile(Question::Reuse { entries }, State::look_ahead)? {
-            Answer::Reused(reused) if reused.len() == count => Ok(reused),
-            Answer::NothingToReuse => {
-                self.call.has_no_parent = true;
-                Ok(vec![false; count])
-            }
-            _ => Err(mismatch()),
-        }
+        let count = self.ask_to_reuse(entries)?;
+        let answer = self.answer()?;
+        self.found(answer, count)
+    }
+
+    fn start_reuse(&mut self, entries: Vec<Entry>) -> Reply<Resource<Lookup>> {
+        self.expect(Activity::Export, "archive.start-reuse")?;
+        let count = self.ask_to_reuse(entries)?;
+        self.start_lookup(count)
     }
 
     fn open(&mut self, path: Vec<u8>) -> Reply<Resource<Reader>> {
@@ -149,7 +138,7 @@ impl Host for State {
                 return Ok(bytes);
             }
             self.ask_to_extract(batch)?;
-            bytes = bytes.saturating_add(transfer::written(self.answer()?)?);
+            bytes = bytes.saturating_add(under_way::written(self.answer()?)?);
         }
     }
 
@@ -335,6 +324,21 @@ impl State {
         Ok((!has_ended).then_some((offset + count as u64, left)))
     }
 
+    /// Sends the question which of the entries the parent snapshot has, and returns how many these are.
+    fn ask_to_reuse(&mut self, entries: Vec<Entry>) -> Reply<usize> {
+        let count = entries.len();
+        check_count(count, PAGE_ENTRIES_MAX as usize, "call")?;
+        let mut entries = entries.into_iter().map(convert::entry).collect::<Reply<Vec<_>>>()?;
+        if self.call.has_no_parent {
+            // The question is still asked, because plugins wait by it, but the entries need not travel.
+            entries.clear();
+        }
+        self.call.unconfirmed = true;
+        self.settle()?;
+        self.send_question(Question::Reuse { entries }, &[])?;
+        Ok(count)
+    }
+
     /// Sends the question that writes entries into files.
     pub(super) fn ask_to_extract(&self, batch: Vec<Extraction>) -> Reply<()> {
         let mut extractions = Vec::with_capacity(batch.len());
@@ -344,9 +348,7 @@ impl State {
             targets.push(self.table.get(&extraction.target)?.for_writing()?.as_fd());
             extractions.push((convert::path(extraction.path)?, extraction.offset));
         }
-        let mut socket = self.lane.socket();
-        socket.send(&FromWorker::Question(Question::Extract { extractions }), &targets)?;
-        Ok(socket.flush()?)
+        self.send_question(Question::Extract { extractions }, &targets)
     }
 }
 
@@ -356,6 +358,14 @@ fn inside_a_file(offset: u64) -> Reply<()> {
         return Ok(());
     }
     Err(Fault::other(format!("byte {offset} lies outside every file")))
+}
+
+/// Fails when `count` entries are too many for one `what`.
+pub(super) fn check_count(count: usize, most: usize, what: &str) -> Reply<()> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(Fault::other(format!("{count} entries are more than the {most} of one {what}")))
 }
 
 /// Dropping a handle cannot be refused; only a lost lane stops the plugin.

@@ -120,7 +120,6 @@ impl Host for State {
         let bytes = names.bytes();
         let listing = self.table.push(Listing::new(names, folder.shown(&path)))?;
         self.listing_bytes += bytes;
-        self.last_listing = Some(listing.rep());
         Ok(listing)
     }
 

@@ -1,11 +1,9 @@
 //! `files.listing`: the names of one folder, page by page.
 
-use std::collections::VecDeque;
-
 use rustix::io::Errno;
 use wasmtime::component::Resource;
 
-use crate::limits::{AHEAD_BYTES_MAX, AHEAD_NAMES_MAX, PAGE_ENTRIES_MAX};
+use crate::limits::PAGE_ENTRIES_MAX;
 use crate::worker::bindings::lockgate::datastore::files::{self, HostListing};
 use crate::worker::fault::{Fault, Reply};
 use crate::worker::folder::{Named, Names, Owners, Shown, stat_named};
@@ -20,15 +18,13 @@ pub struct Listing {
     names: Names,
     /// Of the name that comes next.
     next: usize,
-    /// Names from `next` on that were looked at before the plugin asked.
-    ahead: VecDeque<Looked>,
     name: Shown,
 }
 
 impl Listing {
     /// Of a folder that messages call `name`.
     pub fn new(names: Names, name: Shown) -> Self {
-        Self { names, next: 0, ahead: VecDeque::new(), name }
+        Self { names, next: 0, name }
     }
 
     fn look(&self, index: usize, owners: &Owners) -> Option<Looked> {
@@ -38,12 +34,11 @@ impl Listing {
     fn page(&mut self, limit: usize, owners: &Owners) -> Reply<Vec<files::Named>> {
         let mut page = Vec::with_capacity(limit.min(self.names.count() - self.next));
         while page.len() < limit
-            && let Some(found) = self.ahead.pop_front().or_else(|| self.look(self.next, owners))
+            && let Some(found) = self.look(self.next, owners)
         {
             // What was found before a name that cannot be looked up is not lost: that name is the next call's failure, and
             // the call after that goes on behind it.
             if found.is_err() && !page.is_empty() {
-                self.ahead.push_front(found);
                 break;
             }
             self.next += 1;
@@ -67,7 +62,6 @@ impl Listing {
 impl HostListing for State {
     fn next(&mut self, listing: Resource<Listing>, limit: u32) -> Reply<Vec<files::Named>> {
         self.go_on()?;
-        self.last_listing = Some(listing.rep());
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX) as usize;
         self.table.get_mut(&listing)?.page(limit, &self.grants.owners)
     }
@@ -77,32 +71,4 @@ impl HostListing for State {
         self.listing_bytes = self.listing_bytes.saturating_sub(listing.names.bytes());
         Ok(())
     }
-}
-
-impl State {
-    /// Looks at names that the plugin will most likely ask for next: a plugin that waits for the host has nothing better to
-    /// do, and looking at a name takes as long as what the host does with one.
-    pub fn look_ahead(&mut self) {
-        let Some(number) = self.last_listing else { return };
-        let cancelled = &self.grants.cancelled;
-        // It may be closed by now, and its number be that of something else.
-        let Ok(listing) = self.table.get_mut(&Resource::<Listing>::new_borrow(number)) else {
-            return;
-        };
-        let mut bytes: usize = listing.ahead.iter().map(attribute_bytes).sum();
-        while listing.ahead.len() < AHEAD_NAMES_MAX
-            && bytes < AHEAD_BYTES_MAX
-            && !cancelled.load(std::sync::atomic::Ordering::Relaxed)
-            && let Some(found) =
-                listing.look(listing.next + listing.ahead.len(), &self.grants.owners)
-        {
-            bytes += attribute_bytes(&found);
-            listing.ahead.push_back(found);
-        }
-    }
-}
-
-fn attribute_bytes(found: &Looked) -> usize {
-    let Ok(Some(Named { metadata, .. })) = found else { return 0 };
-    metadata.extended_attributes.iter().map(|attribute| attribute.value.len()).sum()
 }

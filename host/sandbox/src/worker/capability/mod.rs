@@ -11,7 +11,7 @@ pub mod job;
 pub mod listing;
 pub mod net;
 mod random;
-pub mod transfer;
+pub mod under_way;
 
 use lockgate_types::Failure;
 

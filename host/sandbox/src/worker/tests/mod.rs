@@ -5,7 +5,7 @@ mod flow;
 mod guest;
 mod hostile;
 mod listing;
-mod transfer;
+mod under_way;
 
 use std::fs::File;
 use std::io::{Seek, Write};

@@ -111,6 +111,28 @@ pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
     Ok(vec![false; entries.len()])
 }
 
+/// The answer of [`reuse`].
+#[derive(Debug)]
+pub struct Lookup(Vec<bool>);
+
+impl Lookup {
+    /// The answer.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn finish(self) -> Result<Vec<bool>> {
+        Ok(self.0)
+    }
+}
+
+/// The same.
+///
+/// # Errors
+/// Never.
+pub fn start_reuse(entries: &[Entry]) -> Result<Lookup> {
+    reuse(entries).map(Lookup)
+}
+
 /// Everything was read already.
 ///
 /// # Errors

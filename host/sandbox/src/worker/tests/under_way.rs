@@ -1,4 +1,4 @@
-//! Transfers, with a lane whose other end is the test.
+//! Transfers and lookups, with a lane whose other end is the test.
 
 use std::sync::mpsc;
 
@@ -8,9 +8,12 @@ use super::capability::{failure, state};
 use super::*;
 use crate::limits::DESCRIPTORS_MAX;
 use crate::protocol::{Answer, Question};
-use crate::worker::bindings::lockgate::datastore::archive::{self, Extraction, HostTransfer};
+use crate::worker::bindings::lockgate::datastore::archive::{
+    self, Entry, Extraction, HostLookup, HostTransfer,
+};
 use crate::worker::bindings::lockgate::datastore::files;
-use crate::worker::capability::transfer::Transfer;
+use crate::worker::capability::under_way::{Lookup, Transfer};
+use crate::worker::fault::Fault;
 use crate::worker::state::{Activity, State};
 
 fn into_new_file(state: &mut State, name: &str) -> Extraction {
@@ -31,6 +34,17 @@ fn again(transfer: &Resource<Transfer>) -> Resource<Transfer> {
 fn answer(host: &mut FrameSocket, answer: Result<Answer, Failure>) {
     host.send(&ToWorker::Answer(answer), &[]).unwrap();
     host.flush().unwrap();
+}
+
+fn look_up(state: &mut State, count: usize) -> Resource<Lookup> {
+    let entry = |number: usize| Entry {
+        path: number.to_string().into_bytes(),
+        media_type: String::new(),
+        size_hint: None,
+        metadata: None,
+        attributes: Vec::new(),
+    };
+    archive::Host::start_reuse(state, (0..count).map(entry).collect()).unwrap()
 }
 
 fn listed(state: &mut State) -> usize {
@@ -56,10 +70,10 @@ fn the_plugin_goes_on_while_files_are_filled() {
     into_new_file(&mut state, "second");
     assert_eq!(std::fs::read(root.path().join("first")).unwrap(), b"");
     goes_on.send(()).unwrap();
-    assert_eq!(state.finish(again(&transfer)).unwrap(), 6);
+    assert_eq!(HostTransfer::finish(&mut state, again(&transfer)).unwrap(), 6);
     assert_eq!(std::fs::read(root.path().join("first")).unwrap(), b"filled");
     assert!(
-        matches!(failure(state.finish(transfer)), Failure::Other(text) if text.contains("finished"))
+        matches!(failure(HostTransfer::finish(&mut state, transfer)), Failure::Other(text) if text.contains("finished"))
     );
     state.confirm().unwrap();
     drop(filling.join().unwrap());
@@ -81,9 +95,38 @@ fn each_question_gets_its_own_answer() {
     let third = start_one(&mut state, "third");
     let alone = into_new_file(&mut state, "alone");
     assert_eq!(archive::Host::extract(&mut state, vec![alone]).unwrap(), 4);
-    assert_eq!(state.finish(third).unwrap(), 3);
-    assert_eq!(failure(state.finish(second)), Failure::Corrupt("damaged".to_owned()));
-    assert_eq!(state.finish(first).unwrap(), 1);
+    assert_eq!(HostTransfer::finish(&mut state, third).unwrap(), 3);
+    assert_eq!(
+        failure(HostTransfer::finish(&mut state, second)),
+        Failure::Corrupt("damaged".to_owned())
+    );
+    assert_eq!(HostTransfer::finish(&mut state, first).unwrap(), 1);
+}
+
+#[test]
+fn a_lookup_is_answered_later() {
+    let (mut state, mut host) = state(None);
+    state.begin_call(Activity::Export);
+    answer(&mut host, Ok(Answer::Reused(vec![true, false])));
+    answer(&mut host, Ok(Answer::NothingToReuse));
+    answer(&mut host, Ok(Answer::Reused(vec![true])));
+    let first = look_up(&mut state, 2);
+    let second = look_up(&mut state, 3);
+    let wrong = look_up(&mut state, 3);
+    assert!(matches!(HostLookup::finish(&mut state, wrong), Err(Fault::Trap(_))));
+    assert_eq!(HostLookup::finish(&mut state, second).unwrap(), [false; 3]);
+    let again = Resource::new_borrow(first.rep());
+    assert_eq!(HostLookup::finish(&mut state, first).unwrap(), [true, false]);
+    assert!(matches!(failure(HostLookup::finish(&mut state, again)), Failure::Other(_)));
+    assert!(state.call.has_no_parent);
+    drop(state);
+    for asked in [2, 3, 3] {
+        let question = host.receive().unwrap();
+        let Some(FromWorker::Question(Question::Reuse { entries })) = question else {
+            panic!("{question:?}");
+        };
+        assert_eq!(entries.len(), asked);
+    }
 }
 
 #[test]
@@ -101,7 +144,7 @@ fn a_call_that_leaves_a_transfer_fails() {
     assert!(state.confirm().is_err());
     state.begin_call(Activity::Import);
     assert!(
-        matches!(failure(state.finish(kept)), Failure::Other(text) if text.contains("has ended"))
+        matches!(failure(HostTransfer::finish(&mut state, kept)), Failure::Other(text) if text.contains("has ended"))
     );
     assert_eq!(listed(&mut state), 0);
     state.confirm().unwrap();

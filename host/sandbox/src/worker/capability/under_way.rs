@@ -1,0 +1,88 @@
+//! `archive.transfer` and `archive.lookup`: the host works while the plugin goes on.
+
+use wasmtime::component::Resource;
+
+use super::archive::check_count;
+use super::job::trap_only;
+use crate::limits::DESCRIPTORS_MAX;
+use crate::protocol::Answer;
+use crate::worker::bindings::lockgate::datastore::archive::{Extraction, HostLookup, HostTransfer};
+use crate::worker::fault::Reply;
+use crate::worker::owed::Ticket;
+use crate::worker::state::{State, mismatch};
+
+/// Entries that are being written into files.
+#[derive(Debug)]
+pub struct Transfer(Ticket);
+
+/// Entries that are being looked up in the parent snapshot.
+#[derive(Debug)]
+pub struct Lookup {
+    ticket: Ticket,
+    count: usize,
+}
+
+impl State {
+    /// Has entries written into files.
+    pub(super) fn start_transfer(
+        &mut self,
+        extractions: Vec<Extraction>,
+    ) -> Reply<Resource<Transfer>> {
+        check_count(extractions.len(), DESCRIPTORS_MAX, "transfer")?;
+        self.settle()?;
+        self.ask_to_extract(extractions)?;
+        let ticket = self.owe();
+        Ok(self.table.push(Transfer(ticket))?)
+    }
+
+    /// What the answer to a question about `count` entries is fetched with.
+    pub(super) fn start_lookup(&mut self, count: usize) -> Reply<Resource<Lookup>> {
+        let ticket = self.owe();
+        Ok(self.table.push(Lookup { ticket, count })?)
+    }
+
+    /// Which of `count` entries were found.
+    pub(super) fn found(&mut self, answer: Answer, count: usize) -> Reply<Vec<bool>> {
+        match answer {
+            Answer::Reused(reused) if reused.len() == count => Ok(reused),
+            Answer::NothingToReuse => {
+                self.call.has_no_parent = true;
+                Ok(vec![false; count])
+            }
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+/// The bytes that an answer says were written.
+pub(super) fn written(answer: Answer) -> Reply<u64> {
+    match answer {
+        Answer::Count(bytes) => Ok(bytes),
+        _ => Err(mismatch()),
+    }
+}
+
+impl HostTransfer for State {
+    fn finish(&mut self, transfer: Resource<Transfer>) -> Reply<u64> {
+        let Transfer(ticket) = *self.table.get(&transfer)?;
+        written(self.fetch(ticket, "transfer")?)
+    }
+
+    fn drop(&mut self, transfer: Resource<Transfer>) -> wasmtime::Result<()> {
+        let Transfer(ticket) = self.table.delete(transfer)?;
+        trap_only(self.forgo(ticket))
+    }
+}
+
+impl HostLookup for State {
+    fn finish(&mut self, lookup: Resource<Lookup>) -> Reply<Vec<bool>> {
+        let Lookup { ticket, count } = *self.table.get(&lookup)?;
+        let answer = self.fetch(ticket, "lookup")?;
+        self.found(answer, count)
+    }
+
+    fn drop(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<()> {
+        let Lookup { ticket, .. } = self.table.delete(lookup)?;
+        trap_only(self.forgo(ticket))
+    }
+}

@@ -1,0 +1,92 @@
+//! Answers that the plugin does not wait for.
+//!
+//! The question is sent and its answer left for later. The host answers in order, so whoever asks next takes that answer first.
+
+use std::collections::BTreeMap;
+
+use super::fault::{Fault, Reply};
+use super::state::State;
+use crate::protocol::Answer;
+
+/// What the host still owes, and what the plugin has not fetched yet.
+#[derive(Debug, Default)]
+pub struct Owed {
+    last: u64,
+    /// The question whose answer has not come: there is never more than one.
+    under_way: Option<u64>,
+    came: BTreeMap<u64, Reply<Answer>>,
+    /// Questions of this call whose answers were not fetched.
+    unfetched: usize,
+}
+
+/// What an answer is fetched with.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    call: u64,
+    number: u64,
+}
+
+impl State {
+    /// After a question was sent.
+    pub fn owe(&mut self) -> Ticket {
+        self.owed.last += 1;
+        self.owed.under_way = Some(self.owed.last);
+        self.owed.unfetched += 1;
+        Ticket { call: self.call.number, number: self.owed.last }
+    }
+
+    /// Takes the answer that the host still owes, so that the next one is that to the next question.
+    ///
+    /// # Errors
+    /// Only when the lane is lost: a failure is told to whoever fetches the answer.
+    pub fn settle(&mut self) -> Reply<()> {
+        let Some(number) = self.owed.under_way.take() else { return Ok(()) };
+        match self.answer() {
+            Err(trap @ Fault::Trap(_)) => Err(trap),
+            answer => {
+                self.owed.came.insert(number, answer);
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer, once. `what` the ticket stands for.
+    pub fn fetch(&mut self, ticket: Ticket, what: &str) -> Reply<Answer> {
+        self.go_on()?;
+        if ticket.call != self.call.number {
+            return Err(Fault::other(format!("the {what} belongs to a call that has ended")));
+        }
+        if self.owed.under_way == Some(ticket.number) {
+            self.settle()?;
+        }
+        let came = self.owed.came.remove(&ticket.number);
+        let answer = came.ok_or_else(|| Fault::other(format!("the {what} is finished")))?;
+        self.owed.unfetched = self.owed.unfetched.saturating_sub(1);
+        answer
+    }
+
+    /// Nobody will fetch the answer.
+    pub fn forgo(&mut self, ticket: Ticket) -> Reply<()> {
+        if self.owed.under_way == Some(ticket.number) {
+            self.settle()?;
+        }
+        self.owed.came.remove(&ticket.number);
+        Ok(())
+    }
+
+    /// Fails when the call leaves answers behind: one may have been a failure.
+    pub fn all_fetched(&self) -> Reply<()> {
+        match self.owed.unfetched {
+            0 => Ok(()),
+            _ => Err(Fault::other("a transfer or a lookup was begun and never finished")),
+        }
+    }
+}
+
+impl Owed {
+    /// Forgets what belonged to the last call, whose answers have all come.
+    pub fn begin_call(&mut self) {
+        self.came.clear();
+        self.unfetched = 0;
+    }
+}
