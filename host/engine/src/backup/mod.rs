@@ -8,6 +8,7 @@ mod destinations;
 mod job;
 mod member;
 mod parent;
+mod parent_folders;
 mod plan;
 mod record;
 mod shrink;

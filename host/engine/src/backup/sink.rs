@@ -7,7 +7,7 @@ use lockgate_repository::{Node, StreamWriter, Writer};
 use lockgate_sandbox::{EntrySink, EntryWriter};
 use lockgate_types::{Entry, EntryPath, Failure, Kind};
 
-use super::parent::{Content, ParentFolders};
+use super::parent_folders::{Content, ParentFolders};
 use crate::lanes::lock;
 use crate::progress::Progress;
 use crate::{Error, ErrorKind};

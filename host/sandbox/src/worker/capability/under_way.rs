@@ -32,13 +32,24 @@ impl State {
         self.settle()?;
         self.ask_to_extract(extractions)?;
         let ticket = self.owe();
-        Ok(self.table.push(Transfer(ticket))?)
+        self.hand_out(Transfer(ticket), ticket)
     }
 
     /// What the answer to a question about `count` entries is fetched with.
     pub(super) fn start_lookup(&mut self, count: usize) -> Reply<Resource<Lookup>> {
         let ticket = self.owe();
-        Ok(self.table.push(Lookup { ticket, count })?)
+        self.hand_out(Lookup { ticket, count }, ticket)
+    }
+
+    /// A plugin that holds as many handles as it may gets no other, and no answer is kept for it.
+    fn hand_out<T: Send + 'static>(&mut self, value: T, ticket: Ticket) -> Reply<Resource<T>> {
+        match self.table.push(value) {
+            Ok(handle) => Ok(handle),
+            Err(error) => {
+                self.forgo(ticket)?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Which of `count` entries were found.

@@ -36,14 +36,17 @@ fn answer(host: &mut FrameSocket, answer: Result<Answer, Failure>) {
     host.flush().unwrap();
 }
 
-fn look_up(state: &mut State, count: usize) -> Resource<Lookup> {
-    let entry = |number: usize| Entry {
+fn entry(number: usize) -> Entry {
+    Entry {
         path: number.to_string().into_bytes(),
         media_type: String::new(),
         size_hint: None,
         metadata: None,
         attributes: Vec::new(),
-    };
+    }
+}
+
+fn look_up(state: &mut State, count: usize) -> Resource<Lookup> {
     archive::Host::start_reuse(state, (0..count).map(entry).collect()).unwrap()
 }
 
@@ -162,4 +165,18 @@ fn a_transfer_has_its_limit_and_its_time() {
     let refused = archive::Host::start_extract(&mut state, many);
     assert!(matches!(failure(refused), Failure::Other(text) if text.contains("129 entries")));
     state.confirm().unwrap();
+}
+
+#[test]
+fn without_a_handle_no_answer_is_kept() {
+    let (mut state, mut host) = state(None);
+    state.table.set_max_capacity(1);
+    state.begin_call(Activity::Export);
+    answer(&mut host, Ok(Answer::Reused(vec![true])));
+    answer(&mut host, Ok(Answer::Reused(vec![false])));
+    let held = look_up(&mut state, 1);
+    let refused = archive::Host::start_reuse(&mut state, vec![entry(1)]);
+    assert!(matches!(failure(refused), Failure::Other(text) if text.contains("limit `handles`")));
+    assert_eq!(HostLookup::finish(&mut state, held).unwrap(), [true]);
+    assert!(state.confirm().is_err());
 }
