@@ -55,10 +55,13 @@ async fn bench() -> (Bench, Repository) {
     (bench, repository)
 }
 
+/// Whether a pattern fits a name.
+type Fits = fn(&str) -> bool;
+
 #[tokio::test]
 async fn names_are_found_where_restic_finds_them() {
     let (bench, repository) = bench().await;
-    let patterns: [(&str, fn(&str) -> bool); 5] = [
+    let patterns: [(&str, Fits); 5] = [
         ("noise*", |name| name.starts_with("noise")),
         ("f?le", |name| name == "file"),
         ("deeper", |name| name == "deeper"),

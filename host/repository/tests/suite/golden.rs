@@ -93,7 +93,7 @@ async fn prints_a_golden_repository() {
     );
     for (name, bytes) in objects(&storage).await {
         println!("object {name}");
-        let base64 = encode_base64(&Bytes::as_ref(&bytes));
+        let base64 = encode_base64(Bytes::as_ref(&bytes));
         for line in base64.as_bytes().chunks(LINE_CHARACTERS) {
             println!("{}", String::from_utf8_lossy(line));
         }
