@@ -51,16 +51,18 @@ pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
 /// # Errors
 /// As [`reuse`].
 pub fn start_reuse(entries: &[Entry]) -> Result<Lookup> {
-    let mut reused = Vec::with_capacity(entries.len());
+    let mut lookup = Lookup { reused: Vec::with_capacity(entries.len()), last: None };
     let mut rest = entries;
-    loop {
+    while !rest.is_empty() {
         let (page, after) = rest.split_at(page_length(rest));
-        if after.is_empty() {
-            return Ok(Lookup { reused, last: host::start_reuse(page)?, count: entries.len() });
-        }
-        reused.extend(host::reuse(page)?);
         rest = after;
+        if rest.is_empty() {
+            lookup.last = Some((host::start_reuse(page)?, page.len()));
+        } else {
+            lookup.take(host::reuse(page)?, page.len())?;
+        }
     }
+    Ok(lookup)
 }
 
 /// A question that is under way; made by [`start_reuse`].
@@ -68,8 +70,8 @@ pub fn start_reuse(entries: &[Entry]) -> Result<Lookup> {
 pub struct Lookup {
     /// What is known of pages that did not fit into the last question.
     reused: Vec<bool>,
-    last: host::Lookup,
-    count: usize,
+    /// That question and the number of its entries; none where there are no entries.
+    last: Option<(host::Lookup, usize)>,
 }
 
 impl Lookup {
@@ -78,11 +80,18 @@ impl Lookup {
     /// # Errors
     /// As [`reuse`].
     pub fn finish(mut self) -> Result<Vec<bool>> {
-        self.reused.extend(self.last.finish()?);
-        if self.reused.len() != self.count {
-            return Err(Error::other("the host answered for another number of entries"));
+        if let Some((last, count)) = self.last.take() {
+            self.take(last.finish()?, count)?;
         }
         Ok(self.reused)
+    }
+
+    fn take(&mut self, answer: Vec<bool>, count: usize) -> Result<()> {
+        if answer.len() != count {
+            return Err(Error::other("the host answered for another number of entries"));
+        }
+        self.reused.extend(answer);
+        Ok(())
     }
 }
 
@@ -95,14 +104,14 @@ pub fn settle() -> Result<()> {
     Ok(())
 }
 
-/// How many of `entries` go into one question: at least one, if there is one.
+/// How many of `entries` go into one question: at least one.
 fn page_length(entries: &[Entry]) -> usize {
     let mut bytes = 0;
     let fits = entries.iter().take(PAGE_ENTRIES).take_while(|entry| {
         bytes += weight(entry);
         bytes <= PAGE_BYTES
     });
-    fits.count().max(1).min(entries.len())
+    fits.count().max(1)
 }
 
 /// About how many bytes an entry takes on its way.
