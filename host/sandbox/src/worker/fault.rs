@@ -25,6 +25,15 @@ pub type Reply<T> = Result<T, Fault>;
 #[error("the lane to the host is lost: {0}")]
 pub struct LaneLost(pub ProtocolError);
 
+/// Nothing but a lost lane stops the plugin where nothing can be refused: when a handle is dropped, and when a message is too long to
+/// send.
+pub fn trap_only(reply: Reply<()>) -> wasmtime::Result<()> {
+    match reply {
+        Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
+        Err(Fault::Trap(error)) => Err(error),
+    }
+}
+
 impl Fault {
     /// A capability that was not granted.
     pub fn denied(text: impl Into<String>) -> Self {

@@ -7,8 +7,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::bindings::{Plugin, PluginPre};
 use super::call;
-use super::capability::job::trap_only;
-use super::fault::{Fault, LaneLost};
+use super::fault::{Fault, LaneLost, trap_only};
 use super::state::{Grants, Lane, State};
 use super::stop;
 use crate::limits::{EPOCH, HOSTCALL_BYTES_MAX, Limits, REFUSALS_LOGGED_MAX};

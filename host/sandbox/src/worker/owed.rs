@@ -8,14 +8,14 @@ use super::fault::{Fault, Reply};
 use super::state::State;
 use crate::protocol::Answer;
 
-/// What the host still owes, and what the plugin has not fetched yet.
+/// What the host still owes of one call, and what the plugin has not fetched yet. All answers have come when the call ends.
 #[derive(Debug, Default)]
 pub struct Owed {
     last: u64,
     /// The question whose answer has not come: there is never more than one.
     under_way: Option<u64>,
     came: BTreeMap<u64, Reply<Answer>>,
-    /// Questions of this call whose answers were not fetched.
+    /// Questions whose answers were not fetched.
     unfetched: usize,
 }
 
@@ -29,10 +29,11 @@ pub struct Ticket {
 impl State {
     /// After a question was sent.
     pub fn owe(&mut self) -> Ticket {
-        self.owed.last += 1;
-        self.owed.under_way = Some(self.owed.last);
-        self.owed.unfetched += 1;
-        Ticket { call: self.call.number, number: self.owed.last }
+        let owed = &mut self.call.owed;
+        owed.last += 1;
+        owed.under_way = Some(owed.last);
+        owed.unfetched += 1;
+        Ticket { call: self.call.number, number: owed.last }
     }
 
     /// Takes the answer that the host still owes, so that the next one is that to the next question.
@@ -40,11 +41,11 @@ impl State {
     /// # Errors
     /// Only when the lane is lost: a failure is told to whoever fetches the answer.
     pub fn settle(&mut self) -> Reply<()> {
-        let Some(number) = self.owed.under_way.take() else { return Ok(()) };
+        let Some(number) = self.call.owed.under_way.take() else { return Ok(()) };
         match self.answer() {
             Err(trap @ Fault::Trap(_)) => Err(trap),
             answer => {
-                self.owed.came.insert(number, answer);
+                self.call.owed.came.insert(number, answer);
                 Ok(())
             }
         }
@@ -56,37 +57,32 @@ impl State {
         if ticket.call != self.call.number {
             return Err(Fault::other(format!("the {what} belongs to a call that has ended")));
         }
-        if self.owed.under_way == Some(ticket.number) {
+        if self.call.owed.under_way == Some(ticket.number) {
             self.settle()?;
         }
-        let came = self.owed.came.remove(&ticket.number);
+        let came = self.call.owed.came.remove(&ticket.number);
         let answer = came.ok_or_else(|| Fault::other(format!("the {what} is finished")))?;
-        self.owed.unfetched = self.owed.unfetched.saturating_sub(1);
+        self.call.owed.unfetched = self.call.owed.unfetched.saturating_sub(1);
         answer
     }
 
     /// Nobody will fetch the answer.
     pub fn forgo(&mut self, ticket: Ticket) -> Reply<()> {
-        if self.owed.under_way == Some(ticket.number) {
+        if ticket.call != self.call.number {
+            return Ok(());
+        }
+        if self.call.owed.under_way == Some(ticket.number) {
             self.settle()?;
         }
-        self.owed.came.remove(&ticket.number);
+        self.call.owed.came.remove(&ticket.number);
         Ok(())
     }
 
     /// Fails when the call leaves answers behind: one may have been a failure.
     pub fn all_fetched(&self) -> Reply<()> {
-        match self.owed.unfetched {
+        match self.call.owed.unfetched {
             0 => Ok(()),
             _ => Err(Fault::other("a transfer or a lookup was begun and never finished")),
         }
-    }
-}
-
-impl Owed {
-    /// Forgets what belonged to the last call, whose answers have all come.
-    pub fn begin_call(&mut self) {
-        self.came.clear();
-        self.unfetched = 0;
     }
 }

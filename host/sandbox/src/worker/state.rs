@@ -91,8 +91,6 @@ pub struct State {
     pub locks_held: usize,
     /// Memory of the listings that are open.
     pub listing_bytes: usize,
-    /// Answers that the plugin does not wait for.
-    pub owed: Owed,
     /// Small files on their way to the host.
     pub scratch: Vec<u8>,
     pub started: Instant,
@@ -117,6 +115,8 @@ pub struct CallState {
     pub unconfirmed: bool,
     /// The host said that there is no parent snapshot.
     pub has_no_parent: bool,
+    /// Answers that the plugin does not wait for.
+    pub owed: Owed,
 }
 
 impl State {
@@ -137,7 +137,6 @@ impl State {
             locks_held: 0,
             silence: Duration::from_millis(limits.silence_ms),
             listing_bytes: 0,
-            owed: Owed::default(),
             scratch: Vec::new(),
             started: Instant::now(),
             wasi: empty_wasi(),
@@ -147,7 +146,6 @@ impl State {
     /// Forgets what belonged to the last call.
     pub fn begin_call(&mut self, activity: Activity) {
         self.activity = activity;
-        self.owed.begin_call();
         self.call = CallState { number: self.call.number + 1, ..CallState::default() };
     }
 
@@ -167,9 +165,9 @@ impl State {
     }
 
     /// [`State::tell`] without waiting for more to send.
-    pub fn tell_now(&self, message: &FromWorker) -> Reply<()> {
+    pub fn tell_now(&self, message: &FromWorker, descriptors: &[BorrowedFd<'_>]) -> Reply<()> {
         let mut socket = self.lane.socket();
-        socket.send(message, &[])?;
+        socket.send(message, descriptors)?;
         Ok(socket.flush()?)
     }
 
@@ -186,16 +184,14 @@ impl State {
 
     /// Asks the host and waits for the answer.
     pub fn ask(&mut self, question: Question) -> Reply<Answer> {
-        self.settle()?;
-        self.send_question(question, &[])?;
+        self.send_question(question)?;
         self.answer()
     }
 
-    /// Sends a question at once, and leaves its answer for later.
-    pub fn send_question(&self, question: Question, descriptors: &[BorrowedFd<'_>]) -> Reply<()> {
-        let mut socket = self.lane.socket();
-        socket.send(&FromWorker::Question(question), descriptors)?;
-        Ok(socket.flush()?)
+    /// Sends a question at once, and leaves its answer for later. An answer that the host still owes is taken first.
+    pub fn send_question(&mut self, question: Question) -> Reply<()> {
+        self.settle()?;
+        self.tell_now(&FromWorker::Question(question), &[])
     }
 
     /// Waits for the answer to the last question.

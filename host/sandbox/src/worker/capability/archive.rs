@@ -19,7 +19,7 @@ use crate::worker::bindings::lockgate::datastore::archive::{
 };
 use crate::worker::bindings::lockgate::datastore::types::Failure;
 use crate::worker::convert;
-use crate::worker::fault::{Fault, Reply};
+use crate::worker::fault::{Fault, Reply, trap_only};
 use crate::worker::state::{Activity, State, mismatch};
 
 /// The instance that the contract's version 0.1 imports.
@@ -109,7 +109,7 @@ impl Host for State {
     fn start_reuse(&mut self, entries: Vec<Entry>) -> Reply<Resource<Lookup>> {
         self.expect(Activity::Export, "archive.start-reuse")?;
         let count = self.ask_to_reuse(entries)?;
-        self.start_lookup(count)
+        self.hand_out(|ticket| Lookup { ticket, count })
     }
 
     fn open(&mut self, path: Vec<u8>) -> Reply<Resource<Reader>> {
@@ -128,7 +128,6 @@ impl Host for State {
 
     fn extract(&mut self, extractions: Vec<Extraction>) -> Reply<u64> {
         self.expect(Activity::Import, "archive.extract")?;
-        self.settle()?;
         let mut bytes = 0_u64;
         let mut extractions = extractions.into_iter();
         loop {
@@ -144,7 +143,9 @@ impl Host for State {
 
     fn start_extract(&mut self, extractions: Vec<Extraction>) -> Reply<Resource<Transfer>> {
         self.expect(Activity::Import, "archive.start-extract")?;
-        self.start_transfer(extractions)
+        check_count(extractions.len(), DESCRIPTORS_MAX, "transfer")?;
+        self.ask_to_extract(extractions)?;
+        self.hand_out(Transfer)
     }
 
     fn entries(
@@ -203,7 +204,7 @@ impl HostWriter for State {
             return Ok(());
         }
         self.call.open_entries = self.call.open_entries.saturating_sub(1);
-        or_trap(self.tell(&FromWorker::Abandon { writer: writer.number }, &[]))
+        trap_only(self.tell(&FromWorker::Abandon { writer: writer.number }, &[]))
     }
 }
 
@@ -235,7 +236,7 @@ impl HostReader for State {
             return Ok(());
         }
         self.call.open_entries = self.call.open_entries.saturating_sub(1);
-        or_trap(self.tell(&FromWorker::CloseReader { reader: reader.number }, &[]))
+        trap_only(self.tell(&FromWorker::CloseReader { reader: reader.number }, &[]))
     }
 }
 
@@ -334,13 +335,13 @@ impl State {
             entries.clear();
         }
         self.call.unconfirmed = true;
-        self.settle()?;
-        self.send_question(Question::Reuse { entries }, &[])?;
+        self.send_question(Question::Reuse { entries })?;
         Ok(count)
     }
 
     /// Sends the question that writes entries into files.
-    pub(super) fn ask_to_extract(&self, batch: Vec<Extraction>) -> Reply<()> {
+    fn ask_to_extract(&mut self, batch: Vec<Extraction>) -> Reply<()> {
+        self.settle()?;
         let mut extractions = Vec::with_capacity(batch.len());
         let mut targets = Vec::with_capacity(batch.len());
         for extraction in batch {
@@ -348,7 +349,7 @@ impl State {
             targets.push(self.table.get(&extraction.target)?.for_writing()?.as_fd());
             extractions.push((convert::path(extraction.path)?, extraction.offset));
         }
-        self.send_question(Question::Extract { extractions }, &targets)
+        self.tell_now(&FromWorker::Question(Question::Extract { extractions }), &targets)
     }
 }
 
@@ -361,17 +362,9 @@ fn inside_a_file(offset: u64) -> Reply<()> {
 }
 
 /// Fails when `count` entries are too many for one `what`.
-pub(super) fn check_count(count: usize, most: usize, what: &str) -> Reply<()> {
+fn check_count(count: usize, most: usize, what: &str) -> Reply<()> {
     if count <= most {
         return Ok(());
     }
     Err(Fault::other(format!("{count} entries are more than the {most} of one {what}")))
-}
-
-/// Dropping a handle cannot be refused; only a lost lane stops the plugin.
-fn or_trap(reply: Reply<()>) -> wasmtime::Result<()> {
-    match reply {
-        Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
-        Err(Fault::Trap(error)) => Err(error),
-    }
 }

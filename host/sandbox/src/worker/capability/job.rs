@@ -7,7 +7,7 @@ use crate::protocol::{FromWorker, Level};
 use crate::worker::bindings::lockgate::datastore::job::{self, Host};
 use crate::worker::bindings::lockgate::datastore::types::Attribute;
 use crate::worker::convert;
-use crate::worker::fault::{Fault, Reply};
+use crate::worker::fault::trap_only;
 use crate::worker::state::State;
 
 /// With this field a message of level `error` is a panic: it is kept for the trap that follows.
@@ -35,7 +35,7 @@ impl Host for State {
             self.call.panic = Some(message);
             return Ok(());
         }
-        trap_only(self.tell_now(&FromWorker::Log { level, message, fields }))
+        trap_only(self.tell_now(&FromWorker::Log { level, message, fields }, &[]))
     }
 
     fn progress(&mut self, part: String, bytes: u64, items: u64) -> wasmtime::Result<()> {
@@ -46,7 +46,7 @@ impl Host for State {
             return trap_only(self.tell(&message, &[]));
         }
         self.call.progress_flushed = Some(Instant::now());
-        trap_only(self.tell_now(&message))
+        trap_only(self.tell_now(&message, &[]))
     }
 
     fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
@@ -55,13 +55,5 @@ impl Host for State {
 
     fn config(&mut self) -> wasmtime::Result<String> {
         Ok(self.grants.config.clone())
-    }
-}
-
-/// A message that is too long to send is no reason to stop.
-pub fn trap_only(reply: Reply<()>) -> wasmtime::Result<()> {
-    match reply {
-        Ok(()) | Err(Fault::Failure(_) | Fault::Missing(_)) => Ok(()),
-        Err(Fault::Trap(error)) => Err(error),
     }
 }

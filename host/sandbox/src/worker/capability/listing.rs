@@ -9,9 +9,6 @@ use crate::worker::fault::{Fault, Reply};
 use crate::worker::folder::{Named, Names, Owners, Shown, stat_named};
 use crate::worker::state::State;
 
-/// What became of a name: none when it is gone by now.
-type Looked = Result<Option<Named>, Errno>;
-
 /// A folder that the plugin is going through.
 #[derive(Debug)]
 pub struct Listing {
@@ -27,15 +24,12 @@ impl Listing {
         Self { names, next: 0, name }
     }
 
-    fn look(&self, index: usize, owners: &Owners) -> Option<Looked> {
-        self.names.get(index).map(|name| stat_named(&self.names, name, owners))
-    }
-
     fn page(&mut self, limit: usize, owners: &Owners) -> Reply<Vec<files::Named>> {
         let mut page = Vec::with_capacity(limit.min(self.names.count() - self.next));
         while page.len() < limit
-            && let Some(found) = self.look(self.next, owners)
+            && let Some(name) = self.names.get(self.next)
         {
+            let found = stat_named(&self.names, name, owners);
             // What was found before a name that cannot be looked up is not lost: that name is the next call's failure, and
             // the call after that goes on behind it.
             if found.is_err() && !page.is_empty() {

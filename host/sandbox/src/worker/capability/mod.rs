@@ -19,7 +19,7 @@ use crate::limits::{LOG_TEXT_BYTES_MAX, REFUSALS_LOGGED_MAX};
 use crate::protocol::FromWorker;
 
 use super::bindings::lockgate::datastore::types;
-use super::fault::Fault;
+use super::fault::{Fault, trap_only};
 use super::state::State;
 
 impl types::Host for State {
@@ -38,7 +38,7 @@ impl State {
             if self.call.refusals <= REFUSALS_LOGGED_MAX {
                 let is_denied = matches!(failure, Failure::Denied(_));
                 let text = cut(&failure.to_string(), LOG_TEXT_BYTES_MAX).to_owned();
-                job::trap_only(self.tell_now(&FromWorker::Refused { is_denied, text }))?;
+                trap_only(self.tell_now(&FromWorker::Refused { is_denied, text }, &[]))?;
             }
         }
         fault.into()

@@ -2,48 +2,32 @@
 
 use wasmtime::component::Resource;
 
-use super::archive::check_count;
-use super::job::trap_only;
-use crate::limits::DESCRIPTORS_MAX;
 use crate::protocol::Answer;
-use crate::worker::bindings::lockgate::datastore::archive::{Extraction, HostLookup, HostTransfer};
-use crate::worker::fault::Reply;
+use crate::worker::bindings::lockgate::datastore::archive::{HostLookup, HostTransfer};
+use crate::worker::fault::{Reply, trap_only};
 use crate::worker::owed::Ticket;
 use crate::worker::state::{State, mismatch};
 
 /// Entries that are being written into files.
 #[derive(Debug)]
-pub struct Transfer(Ticket);
+pub struct Transfer(pub(super) Ticket);
 
 /// Entries that are being looked up in the parent snapshot.
 #[derive(Debug)]
 pub struct Lookup {
-    ticket: Ticket,
-    count: usize,
+    pub(super) ticket: Ticket,
+    pub(super) count: usize,
 }
 
 impl State {
-    /// Has entries written into files.
-    pub(super) fn start_transfer(
+    /// Gives the plugin what it fetches the answer to the last question with. One that holds as many handles as it may gets none, and
+    /// no answer is kept for it.
+    pub(super) fn hand_out<T: Send + 'static>(
         &mut self,
-        extractions: Vec<Extraction>,
-    ) -> Reply<Resource<Transfer>> {
-        check_count(extractions.len(), DESCRIPTORS_MAX, "transfer")?;
-        self.settle()?;
-        self.ask_to_extract(extractions)?;
+        of: impl FnOnce(Ticket) -> T,
+    ) -> Reply<Resource<T>> {
         let ticket = self.owe();
-        self.hand_out(Transfer(ticket), ticket)
-    }
-
-    /// What the answer to a question about `count` entries is fetched with.
-    pub(super) fn start_lookup(&mut self, count: usize) -> Reply<Resource<Lookup>> {
-        let ticket = self.owe();
-        self.hand_out(Lookup { ticket, count }, ticket)
-    }
-
-    /// A plugin that holds as many handles as it may gets no other, and no answer is kept for it.
-    fn hand_out<T: Send + 'static>(&mut self, value: T, ticket: Ticket) -> Reply<Resource<T>> {
-        match self.table.push(value) {
+        match self.table.push(of(ticket)) {
             Ok(handle) => Ok(handle),
             Err(error) => {
                 self.forgo(ticket)?;

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::jail::SYS_LISTXATTRAT;
 
-/// Whether the kernel said that it does not have the call.
+/// Whether the kernel, or a filter, said that it does not have the call.
 static IS_MISSING: AtomicBool = AtomicBool::new(false);
 
 /// Lists what `name` in `folder` has, itself and not what it points to, as names that each end with a zero. A way through `/proc`
@@ -21,9 +21,8 @@ pub fn list(folder: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> Result<us
         return Err(Errno::NOSYS);
     }
     match call(folder, name, buffer) {
-        // A container's filter may refuse what it does not know in this way.
-        Err(Errno::PERM) => Err(Errno::NOSYS),
-        Err(Errno::NOSYS) => {
+        // The filter of a container may refuse by `PERM` what it does not know.
+        Err(Errno::NOSYS | Errno::PERM) => {
             IS_MISSING.store(true, Ordering::Relaxed);
             Err(Errno::NOSYS)
         }

@@ -54,7 +54,7 @@ pub fn failure<T: std::fmt::Debug>(reply: Reply<T>) -> Failure {
 }
 
 /// The same handle once more, as each call of a plugin makes one.
-fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+pub fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
     Resource::new_borrow(handle.rep())
 }
 
@@ -66,7 +66,7 @@ fn create_entry(state: &mut State, name: &str) -> Reply<Resource<Writer>> {
     archive::Host::create(state, bare_entry(name))
 }
 
-fn bare_entry(name: &str) -> Entry {
+pub fn bare_entry(name: &str) -> Entry {
     Entry {
         path: name.as_bytes().to_vec(),
         media_type: String::new(),

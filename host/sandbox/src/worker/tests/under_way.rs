@@ -4,17 +4,25 @@ use std::sync::mpsc;
 
 use wasmtime::component::Resource;
 
-use super::capability::{failure, state};
+use super::capability::{again, bare_entry, failure, state};
 use super::*;
 use crate::limits::DESCRIPTORS_MAX;
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::archive::{
-    self, Entry, Extraction, HostLookup, HostTransfer,
+    self, Extraction, HostLookup, HostTransfer,
 };
 use crate::worker::bindings::lockgate::datastore::files;
 use crate::worker::capability::under_way::{Lookup, Transfer};
 use crate::worker::fault::Fault;
 use crate::worker::state::{Activity, State};
+
+/// During an import into a folder.
+fn importing() -> (tempfile::TempDir, State, FrameSocket) {
+    let root = tempfile::tempdir().unwrap();
+    let (mut state, host) = state(Some((root.path(), true)));
+    state.begin_call(Activity::Import);
+    (root, state, host)
+}
 
 fn into_new_file(state: &mut State, name: &str) -> Extraction {
     let path = name.as_bytes().to_vec();
@@ -27,27 +35,17 @@ fn start_one(state: &mut State, name: &str) -> Resource<Transfer> {
     archive::Host::start_extract(state, vec![extraction]).unwrap()
 }
 
-fn again(transfer: &Resource<Transfer>) -> Resource<Transfer> {
-    Resource::new_borrow(transfer.rep())
-}
-
 fn answer(host: &mut FrameSocket, answer: Result<Answer, Failure>) {
     host.send(&ToWorker::Answer(answer), &[]).unwrap();
     host.flush().unwrap();
 }
 
-fn entry(number: usize) -> Entry {
-    Entry {
-        path: number.to_string().into_bytes(),
-        media_type: String::new(),
-        size_hint: None,
-        metadata: None,
-        attributes: Vec::new(),
-    }
-}
-
 fn look_up(state: &mut State, count: usize) -> Resource<Lookup> {
-    archive::Host::start_reuse(state, (0..count).map(entry).collect()).unwrap()
+    archive::Host::start_reuse(
+        state,
+        (0..count).map(|number| bare_entry(&number.to_string())).collect(),
+    )
+    .unwrap()
 }
 
 fn listed(state: &mut State) -> usize {
@@ -56,9 +54,7 @@ fn listed(state: &mut State) -> usize {
 
 #[test]
 fn the_plugin_goes_on_while_files_are_filled() {
-    let root = tempfile::tempdir().unwrap();
-    let (mut state, mut host) = state(Some((root.path(), true)));
-    state.begin_call(Activity::Import);
+    let (root, mut state, mut host) = importing();
     let (goes_on, went_on) = mpsc::channel();
     let filling = thread::spawn(move || {
         let asked = host.receive().unwrap();
@@ -84,9 +80,7 @@ fn the_plugin_goes_on_while_files_are_filled() {
 
 #[test]
 fn each_question_gets_its_own_answer() {
-    let root = tempfile::tempdir().unwrap();
-    let (mut state, mut host) = state(Some((root.path(), true)));
-    state.begin_call(Activity::Import);
+    let (_root, mut state, mut host) = importing();
     answer(&mut host, Ok(Answer::Count(1)));
     answer(&mut host, Err(Failure::Corrupt("damaged".to_owned())));
     answer(&mut host, Ok(Answer::Entries(Vec::new())));
@@ -118,9 +112,8 @@ fn a_lookup_is_answered_later() {
     let wrong = look_up(&mut state, 3);
     assert!(matches!(HostLookup::finish(&mut state, wrong), Err(Fault::Trap(_))));
     assert_eq!(HostLookup::finish(&mut state, second).unwrap(), [false; 3]);
-    let again = Resource::new_borrow(first.rep());
-    assert_eq!(HostLookup::finish(&mut state, first).unwrap(), [true, false]);
-    assert!(matches!(failure(HostLookup::finish(&mut state, again)), Failure::Other(_)));
+    assert_eq!(HostLookup::finish(&mut state, again(&first)).unwrap(), [true, false]);
+    assert!(matches!(failure(HostLookup::finish(&mut state, first)), Failure::Other(_)));
     assert!(state.call.has_no_parent);
     drop(state);
     for asked in [2, 3, 3] {
@@ -134,9 +127,7 @@ fn a_lookup_is_answered_later() {
 
 #[test]
 fn a_call_that_leaves_a_transfer_fails() {
-    let root = tempfile::tempdir().unwrap();
-    let (mut state, mut host) = state(Some((root.path(), true)));
-    state.begin_call(Activity::Import);
+    let (_root, mut state, mut host) = importing();
     answer(&mut host, Ok(Answer::Count(1)));
     answer(&mut host, Ok(Answer::Count(2)));
     answer(&mut host, Ok(Answer::Entries(Vec::new())));
@@ -175,7 +166,7 @@ fn without_a_handle_no_answer_is_kept() {
     answer(&mut host, Ok(Answer::Reused(vec![true])));
     answer(&mut host, Ok(Answer::Reused(vec![false])));
     let held = look_up(&mut state, 1);
-    let refused = archive::Host::start_reuse(&mut state, vec![entry(1)]);
+    let refused = archive::Host::start_reuse(&mut state, vec![bare_entry("1")]);
     assert!(matches!(failure(refused), Failure::Other(text) if text.contains("limit `handles`")));
     assert_eq!(HostLookup::finish(&mut state, held).unwrap(), [true]);
     assert!(state.confirm().is_err());
