@@ -43,6 +43,20 @@ impl<'a> Faults<'a> {
         if self.failed >= FAILED_MAX { self.result() } else { Ok(()) }
     }
 
+    /// Takes note of how setting the metadata of `path` went.
+    ///
+    /// # Errors
+    /// As [`Faults::failed`].
+    pub fn applied(&mut self, path: &[u8], applied: Result<Vec<String>, Failure>) -> Result<()> {
+        match applied {
+            Ok(unset) => {
+                self.unset(path, &unset);
+                Ok(())
+            }
+            Err(failure) => self.failed(path, failure),
+        }
+    }
+
     /// Takes note of the metadata that the system did not let be set.
     pub fn unset(&mut self, path: &[u8], reasons: &[String]) {
         for reason in reasons {

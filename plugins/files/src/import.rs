@@ -133,10 +133,7 @@ impl Import<'_> {
         self.finish(filled)?;
         for (path, metadata) in std::mem::take(&mut self.left) {
             let Some(metadata) = metadata else { continue };
-            match files::apply(self.folder, &path, &metadata) {
-                Ok(unset) => self.faults.unset(&path, &unset),
-                Err(failure) => self.faults.failed(&path, failure)?,
-            }
+            self.faults.applied(&path, files::apply(self.folder, &path, &metadata))?;
         }
         Ok(())
     }
@@ -167,10 +164,7 @@ impl Import<'_> {
     fn finish(&mut self, filled: Vec<Unfilled>) -> Result<()> {
         for Unfilled { path, file, metadata } in filled {
             let Some(metadata) = metadata else { continue };
-            match file.apply(&metadata) {
-                Ok(unset) => self.faults.unset(&path, &unset),
-                Err(failure) => self.faults.failed(&path, failure)?,
-            }
+            self.faults.applied(&path, file.apply(&metadata))?;
         }
         Ok(())
     }

@@ -82,13 +82,12 @@ impl ParentFolders {
             _ => Some(self.tree),
         };
         let Some(tree) = tree else { return Ok(Folder::new()) };
-        match self.ahead.take_if(|ahead| ahead.tree == tree) {
-            Some(mut ahead) => match self.runtime.block_on(&mut ahead.task) {
-                Ok(read) => read,
-                Err(_) => self.runtime.block_on(read(self.reader.clone(), tree)),
-            },
-            None => self.runtime.block_on(read(self.reader.clone(), tree)),
+        if let Some(mut ahead) = self.ahead.take_if(|ahead| ahead.tree == tree)
+            && let Ok(read) = self.runtime.block_on(&mut ahead.task)
+        {
+            return read;
         }
+        self.runtime.block_on(read(self.reader.clone(), tree))
     }
 
     /// Reads the folder that comes after `path` while the plugin is asked about those in it.

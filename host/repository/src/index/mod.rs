@@ -79,7 +79,7 @@ impl Index {
     /// Whether something new may rely on the blob.
     #[must_use]
     pub fn contains(&self, kind: BlobKind, id: &Digest) -> bool {
-        self.live.of(kind).find(id).is_some()
+        self.pack_in_use(kind, id).is_some()
     }
 
     /// The pack that something new may rely on for the blob: packs marked for deletion are left out.
