@@ -31,6 +31,12 @@ pub(crate) const REGION_PLAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Bytes that nobody asked for and that are still fetched, because another request would cost more.
 pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
 
+/// Sealed bytes that are fetched at once where small regions follow each other.
+pub(crate) const WINDOW_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Packs of which a reader keeps such a piece.
+pub(crate) const WINDOWS_MAX: usize = 4;
+
 /// Regions that are on their way at the same time.
 pub(crate) const REGIONS_AT_A_TIME: usize = 8;
 

@@ -41,7 +41,7 @@ pub struct Location {
 
 /// The place of a pack in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PackNumber(u32);
+pub struct PackNumber(pub(crate) u32);
 
 #[derive(Clone, Copy, Debug)]
 struct Record {

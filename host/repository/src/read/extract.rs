@@ -137,7 +137,7 @@ async fn extract_region(reader: &Reader, round: &Arc<Round>, region: Region) -> 
 
 async fn extract_own(reader: &Reader, round: &Arc<Round>, region: &Region) -> Result<()> {
     let name = pack_name(&reader.inner.index.pack_id(region.pack));
-    let sealed = reader.inner.repository.storage().get_range(&name, region.bytes.clone()).await?;
+    let sealed = reader.fetch(region).await?;
     let (reader, round, region) = (reader.clone(), Arc::clone(round), region.clone());
     off_reactor(move || write_region(&reader, &round, &region, sealed))
         .await

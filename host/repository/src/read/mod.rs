@@ -17,6 +17,7 @@ mod region;
 mod sparse;
 mod trees;
 mod walk;
+mod windows;
 
 #[cfg(test)]
 mod interop_tests;
@@ -44,6 +45,7 @@ use others::Other;
 pub use others::Rescued;
 use trees::Trees;
 pub use walk::Walk;
+use windows::Windows;
 
 /// Reads snapshots through the index as it was when the reader was made. Cheap to clone; clones share their caches.
 #[derive(Clone, Debug)]
@@ -59,6 +61,7 @@ struct Inner {
     index: Index,
     engine: Engine,
     trees: Trees,
+    windows: Windows,
     buffers: Buffers,
     /// KiB that extractions may have in memory.
     memory: Semaphore,
@@ -76,6 +79,7 @@ impl Repository {
             index: self.load_index().await?,
             engine: Engine::detect(),
             trees: Trees::default(),
+            windows: Windows::default(),
             buffers: Buffers::default(),
             memory: Semaphore::new(limits::EXTRACT_KIB_MAX as usize),
         };

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use bytes::Bytes;
+use lockgate_storage::fault::{Faults, Operation};
 use lockgate_storage::{Storage, StorageOptions};
 use proptest::prelude::*;
 
@@ -21,7 +22,10 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let url = "memory:".parse().unwrap();
-        let storage = Storage::open(&url, &StorageOptions::default()).unwrap();
+        Self::on(Storage::open(&url, &StorageOptions::default()).unwrap()).await
+    }
+
+    async fn on(storage: Storage) -> Self {
         let options = InitOptions { scrypt_n: 2 };
         let repository = Repository::init(storage, "secret", options).await.unwrap();
         Self { repository, index: IndexFile::default() }
@@ -163,6 +167,30 @@ async fn many_files_are_extracted_at_once() {
     for (file, bytes) in copies.iter_mut().zip(&expected) {
         assert!(text_of(file) == *bytes);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_that_lie_behind_each_other_are_fetched_together() {
+    let faults = Faults::new();
+    let url = "memory:".parse().unwrap();
+    let mut fixture = Fixture::on(faults.open(&url, &StorageOptions::default()).unwrap()).await;
+    let blobs: Vec<Vec<u8>> = (0..1_000).map(|seed| noise(8_000, seed)).collect();
+    let ids = fixture.pack(BlobKind::Data, &blobs).await;
+    let reader = fixture.reader().await;
+    let before = faults.calls(Some(Operation::Get));
+    for (ids, blobs) in ids.chunks(20).zip(blobs.chunks(20)) {
+        let mut files: Vec<_> = blobs.iter().map(|_| tempfile::tempfile().unwrap()).collect();
+        let targets = ids.iter().zip(&files);
+        let targets =
+            targets.map(|(id, file)| (node_of(vec![*id], 8_000), file.try_clone().unwrap(), 0));
+        reader.extract_many(targets.collect()).await.unwrap();
+        for (file, blob) in files.iter_mut().zip(blobs) {
+            assert!(text_of(file) == *blob);
+        }
+    }
+    // 8 MB in pieces of 160 KB would be 50 requests.
+    let calls = faults.calls(Some(Operation::Get)) - before;
+    assert!(calls <= 6, "{calls} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
