@@ -2,8 +2,8 @@
 # Compares lockgate with other ways on the same data in one run, and prints medians and ratios.
 # sh tests/bench.sh peers [SCALE] [ROUNDS]: restic, rustic, kopia, borg and plakar (the first time each is installed or built from its
 #   sources, outside of this folder). SCALE 1 is the full size, about 10 GiB; 0.25 and 3 rounds without an argument.
-#   BENCH_PEERS, BENCH_SETS ("random text small shifted stream") and BENCH_STORAGES ("disk s3") say which; BENCH_MINUTES=9 begins
-#   nothing new after nine minutes; BENCH_RESULTS is the folder for peers.jsonl and peers.svg.
+#   BENCH_PEERS, BENCH_SETS ("random text small shifted stream"), BENCH_STORAGES ("disk s3") and BENCH_COMPRESSION ("on off") say
+#   which; BENCH_MINUTES=9 begins nothing new after nine minutes; BENCH_RESULTS is the folder for peers.jsonl and peers.svg.
 # sh tests/bench.sh report FILE [PICTURE]: the tables and the picture of such a peers.jsonl once more.
 # sh tests/bench.sh primitives: chunker, SHA-256, zstd and cipher alone, and the share of that limit that a whole run reaches.
 # sh tests/bench.sh walls [MIB] [ROUNDS]: what the sandbox and the jail cost against the same export code in an ordinary program.

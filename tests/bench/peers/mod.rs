@@ -10,6 +10,7 @@ mod results;
 mod tools;
 mod watch;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -87,9 +88,14 @@ fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// The programs that are measured beside lockgate.
-fn peers() -> String {
-    variable("BENCH_PEERS", "restic rustic kopia borg plakar")
+/// lockgate, and the programs that are measured beside it.
+fn tools(lockgate: &Path, bucket: Option<&Bucket>) -> Vec<Tool> {
+    let peers = variable("BENCH_PEERS", "restic rustic kopia borg plakar");
+    let compression = variable("BENCH_COMPRESSION", "on off");
+    let settings = [("on", true), ("off", false)]
+        .into_iter()
+        .filter(|(name, _)| compression.split_whitespace().any(|word| word == *name));
+    settings.flat_map(|(_, compresses)| tools::all(lockgate, &peers, compresses, bucket)).collect()
 }
 
 impl Bench<'_> {
@@ -97,8 +103,11 @@ impl Bench<'_> {
     fn all(&self, rounds: u32) -> Result<()> {
         let minutes: f64 = variable("BENCH_MINUTES", "1440").parse().context("BENCH_MINUTES")?;
         // Built before the time begins.
-        for tool in tools::all(self.lockgate, &peers(), None).iter().filter(|tool| tool.compresses)
-        {
+        let mut named = HashSet::new();
+        for tool in tools(self.lockgate, None) {
+            if !named.insert(tool.name) {
+                continue;
+            }
             let verifies = if tool.verifies { "every new chunk" } else { "nothing" };
             println!("{} {}, verifies {verifies} before it is stored", tool.name, tool.version);
         }
@@ -145,8 +154,7 @@ impl Bench<'_> {
         });
         let data = work.join("data");
         set.make(&data, self.scale)?;
-        let mut tools =
-            tools::all(self.lockgate, &peers(), bucket.as_ref().map(|(bucket, _)| bucket));
+        let mut tools = tools(self.lockgate, bucket.as_ref().map(|(bucket, _)| bucket));
         // Nobody is always the first.
         let length = tools.len();
         tools.rotate_left(round as usize % length);

@@ -39,28 +39,27 @@ pub struct Bucket {
 /// lockgate, set not to verify, as most programs are that cannot.
 pub const UNVERIFIED: &str = "lockgate, unverified";
 
-/// Which programs can be had, twice each: with compression and without; lockgate in both ways of each.
-pub fn all(lockgate: &Path, wanted: &str, bucket: Option<&Bucket>) -> Vec<Tool> {
-    let mut tools = Vec::new();
-    for compresses in [true, false] {
-        tools.push(self::lockgate(lockgate, compresses, true, bucket));
-        tools.push(self::lockgate(lockgate, compresses, false, bucket));
-        for name in wanted.split_whitespace() {
-            let tool = match name {
-                "restic" => restic(compresses, bucket),
-                "rustic" => rustic(compresses, bucket),
-                "kopia" => kopia(compresses, bucket),
-                "borg" if bucket.is_none() => borg(compresses),
-                "plakar" if bucket.is_none() => plakar(compresses),
-                "borg" | "plakar" => continue,
-                other => Err(anyhow::anyhow!(
-                    "BENCH_PEERS: {other} is none of restic, rustic, kopia, borg, plakar"
-                )),
-            };
-            match tool {
-                Ok(tool) => tools.push(tool),
-                Err(error) => eprintln!("{name} is left out: {error:#}"),
-            }
+/// Which programs can be had, with compression or without; lockgate in both ways of verifying.
+pub fn all(lockgate: &Path, wanted: &str, compresses: bool, bucket: Option<&Bucket>) -> Vec<Tool> {
+    let mut tools = vec![
+        self::lockgate(lockgate, compresses, true, bucket),
+        self::lockgate(lockgate, compresses, false, bucket),
+    ];
+    for name in wanted.split_whitespace() {
+        let tool = match name {
+            "restic" => restic(compresses, bucket),
+            "rustic" => rustic(compresses, bucket),
+            "kopia" => kopia(compresses, bucket),
+            "borg" if bucket.is_none() => borg(compresses),
+            "plakar" if bucket.is_none() => plakar(compresses),
+            "borg" | "plakar" => continue,
+            other => Err(anyhow::anyhow!(
+                "BENCH_PEERS: {other} is none of restic, rustic, kopia, borg, plakar"
+            )),
+        };
+        match tool {
+            Ok(tool) => tools.push(tool),
+            Err(error) => eprintln!("{name} is left out: {error:#}"),
         }
     }
     tools
