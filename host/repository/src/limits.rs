@@ -35,7 +35,7 @@ pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
 pub(crate) const WINDOW_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Packs of which a reader keeps such a piece.
-pub(crate) const WINDOWS_MAX: usize = 4;
+pub(crate) const WINDOWS_MAX: usize = 2;
 
 /// Regions that are on their way at the same time.
 pub(crate) const REGIONS_AT_A_TIME: usize = 8;
