@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lockgate_types::Digest;
 
+use crate::buffers::Buffers;
 use crate::check::pack::{FetchedPack, Header, Verifier, header_of, read_header};
 use crate::compress::{Compression, Expander, Shrinker};
 use crate::format::{BlobKind, PackedBlob, pack_header_decode};
@@ -79,7 +80,8 @@ fn verify(opened: &[u8], uncompressed_length: Option<u32>) {
         bytes: Bytes::from(sealed),
         blobs: vec![blob, PackedBlob { offset: 7, ..blob }],
     }];
-    let verifier = Verifier::new(&key, Engine::detect()).expect("there is memory");
+    let buffers = Buffers::default();
+    let verifier = Verifier::new(&key, Engine::detect(), &buffers).expect("there is memory");
     assert!(!verifier.verify(&packs).is_empty(), "a pack of another name passed the check");
 }
 

@@ -12,6 +12,7 @@ pub mod fuzzing;
 pub mod index;
 
 mod amend;
+mod buffers;
 mod cat;
 mod check;
 mod chunk;

@@ -18,6 +18,7 @@ mod name;
 mod options;
 mod pace;
 mod put;
+mod read_buffers;
 mod services;
 mod storage;
 mod transport;

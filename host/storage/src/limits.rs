@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Largest object, in bytes. Packs of restic end at 128 MiB; an index of a very large repository stays below too.
 pub(crate) const OBJECT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Memory of reads that is kept to be used again, in bytes, unless one buffer alone is larger.
+pub(crate) const READ_BUFFERS_KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Shorter reads get memory of their own: the allocator keeps pieces below this.
+pub(crate) const READ_BUFFER_BYTES_MIN: usize = 128 * 1024;
 /// Most objects that one listing may have: about 2 GiB of memory, or 400 TiB in packs of 32 MiB.
 pub(crate) const LISTED_OBJECTS_MAX: usize = 12_000_000;
 /// Most versions of one object that are looked at.

@@ -12,6 +12,7 @@ use crate::layers::{self, Layered};
 use crate::local::{Folder, blocking};
 use crate::options::{StorageOptions, Tuning};
 use crate::pace::Pace;
+use crate::read_buffers::{ReadBuffers, joined};
 use crate::services::Made;
 use crate::url::StorageUrl;
 use crate::{limits, listing, name, services, transport};
@@ -27,6 +28,7 @@ struct Inner {
     operators: Layered,
     /// Where the location is a folder of this machine.
     folder: Option<Arc<Folder>>,
+    read_buffers: Arc<ReadBuffers>,
     /// What happens to the calls that go past the layers.
     #[cfg(feature = "fault")]
     faults: Option<crate::fault::Faults>,
@@ -79,6 +81,7 @@ impl Storage {
         let inner = Inner {
             operators,
             folder,
+            read_buffers: Arc::default(),
             #[cfg(feature = "fault")]
             faults: None,
             tuning,
@@ -176,7 +179,7 @@ impl Storage {
         self.pace_download(wanted).await;
         let read = self.reads().read_with(name).range(range.clone()).await;
         let bytes = match read {
-            Ok(buffer) => buffer.to_bytes(),
+            Ok(parts) => joined(&self.inner.read_buffers, parts),
             Err(error)
                 if error.message().contains("too little data")
                     && self.ends_before(name, range.end).await =>

@@ -1,6 +1,7 @@
 //! Every byte of every pack: fetched ahead, a few at a time, and verified on the threads for CPU work.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use tokio::task::JoinSet;
@@ -9,6 +10,7 @@ use super::finding::{Finding, Findings, Trouble};
 use super::pack::{FetchedPack, Verifier, batch_bytes};
 use super::scan::Source;
 use super::structure::is_about_object;
+use crate::buffers::Buffers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::PackedBlob;
 use crate::hash::Engine;
@@ -31,6 +33,7 @@ pub(super) struct Chosen {
 struct Work {
     threads: usize,
     engine: Engine,
+    buffers: Arc<Buffers>,
     tasks: JoinSet<Result<(Vec<Finding>, u64)>>,
 }
 
@@ -42,7 +45,8 @@ pub(super) async fn read(
     mut report: impl FnMut(u64),
 ) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let mut work = Work { threads, engine: Engine::detect(), tasks: JoinSet::new() };
+    let (engine, buffers) = (Engine::detect(), Arc::default());
+    let mut work = Work { threads, engine, buffers, tasks: JoinSet::new() };
     let storage = source.repository.storage();
     let fetch = |pack: Chosen| async move {
         let record = source.inventory.packs().get(pack.number)?;
@@ -82,9 +86,10 @@ pub(super) async fn read(
 impl Work {
     fn start(&mut self, repository: &Repository, batch: Vec<FetchedPack>) {
         let (repository, engine) = (repository.clone(), self.engine);
+        let buffers = Arc::clone(&self.buffers);
         self.tasks.spawn_blocking(move || {
             let bytes = batch.iter().map(|pack| pack.bytes.len() as u64).sum();
-            Ok((Verifier::new(repository.key(), engine)?.verify(&batch), bytes))
+            Ok((Verifier::new(repository.key(), engine, &buffers)?.verify(&batch), bytes))
         });
     }
 

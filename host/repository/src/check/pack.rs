@@ -5,6 +5,7 @@ use lockgate_types::Digest;
 use zstd::bulk::Decompressor;
 
 use super::finding::{Finding, Trouble};
+use crate::buffers::Buffers;
 use crate::error::{Error, Result};
 use crate::format::{PackedBlob, pack_header_decode, pack_header_length};
 use crate::hash::Engine;
@@ -86,6 +87,9 @@ pub(crate) struct Verifier<'a> {
     key: &'a MasterKey,
     engine: Engine,
     decompressor: Decompressor<'static>,
+    buffers: &'a Buffers,
+    /// A compressed blob.
+    shrunken: Vec<u8>,
     findings: Vec<Finding>,
     waiting: Vec<Waiting<'a>>,
     waiting_bytes: usize,
@@ -106,11 +110,19 @@ enum Content<'a> {
 impl<'a> Verifier<'a> {
     /// # Errors
     /// `Io` when there is no memory for the decompressor.
-    pub(crate) fn new(key: &'a MasterKey, engine: Engine) -> Result<Self> {
+    pub(crate) fn new(key: &'a MasterKey, engine: Engine, buffers: &'a Buffers) -> Result<Self> {
         let decompressor =
             Decompressor::new().map_err(|source| Error::io("start the decompressor", source))?;
-        let (findings, waiting) = (Vec::new(), Vec::new());
-        Ok(Self { key, engine, decompressor, findings, waiting, waiting_bytes: 0 })
+        Ok(Self {
+            key,
+            engine,
+            decompressor,
+            buffers,
+            shrunken: buffers.take(),
+            findings: Vec::new(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+        })
     }
 
     /// All that is wrong with `packs`.
@@ -125,6 +137,7 @@ impl<'a> Verifier<'a> {
             }
         }
         self.hash_waiting();
+        self.buffers.give(self.shrunken);
         self.findings
     }
 
@@ -156,18 +169,23 @@ impl<'a> Verifier<'a> {
         let start = usize::try_from(blob.offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(blob.length).unwrap_or(usize::MAX));
         let sealed = pack.get(start..end).ok_or("it lies beyond the end of the pack")?;
-        let opened = self.key.open(sealed).map_err(|_| "the seal is broken")?;
-        let Some(length) = blob.uncompressed_length else { return Ok(opened) };
+        let mut plain = self.buffers.take();
+        let Some(length) = blob.uncompressed_length else {
+            self.key.open_into(sealed, &mut plain).map_err(|_| "the seal is broken")?;
+            return Ok(plain);
+        };
+        self.key.open_into(sealed, &mut self.shrunken).map_err(|_| "the seal is broken")?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > limits::BLOB_BYTES_MAX {
             return Err("it says that it expands to more than 2 GiB".to_owned());
         }
-        let plain = self
+        plain.resize(length, 0);
+        let found = self
             .decompressor
-            .decompress(&opened, length)
+            .decompress_to_buffer(&self.shrunken, plain.as_mut_slice())
             .map_err(|source| format!("it does not decompress: {source}"))?;
-        if plain.len() != length {
-            return Err(format!("it expands to {} bytes instead of {length}", plain.len()));
+        if found != length {
+            return Err(format!("it expands to {found} bytes instead of {length}"));
         }
         Ok(plain)
     }
@@ -187,7 +205,11 @@ impl<'a> Verifier<'a> {
         let wrong =
             self.waiting.iter().zip(digests).filter(|(one, digest)| one.expected != *digest);
         self.findings.extend(wrong.map(|(waiting, _)| waiting.finding()));
-        self.waiting.clear();
+        for waiting in self.waiting.drain(..) {
+            if let Content::Plain(bytes) = waiting.content {
+                self.buffers.give(bytes);
+            }
+        }
         self.waiting_bytes = 0;
     }
 }

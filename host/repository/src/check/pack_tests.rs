@@ -28,7 +28,8 @@ fn pack(key: &MasterKey) -> FetchedPack {
 
 fn troubles(pack: FetchedPack, key: &MasterKey) -> Vec<Trouble> {
     let packs = [pack];
-    let findings = Verifier::new(key, Engine::detect()).unwrap().verify(&packs);
+    let buffers = Buffers::default();
+    let findings = Verifier::new(key, Engine::detect(), &buffers).unwrap().verify(&packs);
     findings.iter().map(|finding| finding.trouble).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use lockgate_types::Digest;
 
+use crate::buffers::Buffers;
 use crate::compress::Expander;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::BlobKind;
@@ -17,12 +18,21 @@ use super::Reader;
 pub(super) struct Opener<'a> {
     key: &'a MasterKey,
     expander: Option<Expander>,
+    buffers: &'a Buffers,
+    /// A compressed blob.
     shrunken: Vec<u8>,
 }
 
+impl Drop for Opener<'_> {
+    fn drop(&mut self) {
+        self.buffers.give(std::mem::take(&mut self.shrunken));
+    }
+}
+
 impl<'a> Opener<'a> {
-    pub(super) fn new(key: &'a MasterKey) -> Self {
-        Self { key, expander: None, shrunken: Vec::new() }
+    pub(super) fn new(reader: &'a Reader) -> Self {
+        let (key, buffers) = (reader.inner.repository.key(), &reader.inner.buffers);
+        Self { key, expander: None, buffers, shrunken: Vec::new() }
     }
 
     /// The plain bytes, authenticated, but not yet compared with a name.
@@ -46,6 +56,9 @@ impl<'a> Opener<'a> {
         let length = length as usize;
         if length > limits::BLOB_BYTES_MAX {
             return Err(Error::new(ErrorKind::Limit, format!("a blob has {length} bytes")));
+        }
+        if self.shrunken.capacity() == 0 {
+            self.shrunken = self.buffers.take();
         }
         self.key
             .open_into(sealed, &mut self.shrunken)
@@ -86,7 +99,7 @@ impl Reader {
         let sealed = self.inner.repository.storage().get_range(&name, range).await?;
         let reader = self.clone();
         off_reactor(move || {
-            let plain = Opener::new(reader.inner.repository.key()).open(&sealed, &location)?;
+            let plain = Opener::new(&reader).open(&sealed, &location)?;
             verify(reader.inner.engine, &[(id, &plain)])?;
             Ok(plain)
         })

@@ -174,8 +174,8 @@ impl Reader {
         let name = pack_name(&self.inner.index.pack_id(location.pack));
         let reader = self.clone();
         let open = move |sealed: Bytes| {
-            let mut opener = Opener::new(reader.inner.repository.key());
-            let plain = opener.open_into(&sealed, &location, reader.inner.buffers.take())?;
+            let plain = reader.inner.buffers.take();
+            let plain = Opener::new(&reader).open_into(&sealed, &location, plain)?;
             verify(reader.inner.engine, &[(id, &plain)])?;
             Ok(Bytes::from_owner(Lent { plain, reader }))
         };

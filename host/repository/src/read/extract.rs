@@ -164,7 +164,7 @@ async fn rescue(reader: &Reader, round: &Arc<Round>, region: &Region, error: Err
 
 fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) -> Result<()> {
     let pieces = round.pieces.get(region.wanted.clone()).unwrap_or_default();
-    let mut opener = Opener::new(reader.inner.repository.key());
+    let mut opener = Opener::new(reader);
     let same_blob = |left: &Piece, right: &Piece| left.location == right.location;
     let mut blobs = Vec::new();
     for group in pieces.chunk_by(same_blob) {

@@ -118,7 +118,7 @@ impl Reader {
         sealed: &Bytes,
         take: &(dyn Fn(BlobKind, Digest, Vec<u8>) -> Result<()> + Send + Sync),
     ) -> Result<Vec<Missed>> {
-        let mut opener = Opener::new(self.inner.repository.key());
+        let mut opener = Opener::new(self);
         let mut missed = Vec::new();
         for blob in blobs {
             let outside = || Error::corrupt("index", "a blob lies outside of its pack");

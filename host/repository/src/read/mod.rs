@@ -7,7 +7,6 @@
 //! fetched at the same time is bounded by one budget for all users of a [`Reader`].
 
 mod blobs;
-mod buffers;
 mod chunks;
 mod content;
 mod extract;
@@ -30,6 +29,7 @@ use std::sync::Arc;
 use lockgate_types::{Digest, EntryPath};
 use tokio::sync::Semaphore;
 
+use crate::buffers::Buffers;
 use crate::error::Result;
 use crate::format::{BlobKind, Node, NodeKind};
 use crate::hash::Engine;
@@ -37,7 +37,6 @@ use crate::index::{Index, Location};
 use crate::limits;
 use crate::open::Repository;
 
-use buffers::Buffers;
 pub use chunks::Chunks;
 pub use content::ContentReader;
 pub(crate) use fetch::Missed;

@@ -106,7 +106,7 @@ impl Reader {
         let sealed = self.fetch_with_neighbours(&location).await?;
         let reader = self.clone();
         let json = off_reactor(move || {
-            let mut opener = Opener::new(reader.inner.repository.key());
+            let mut opener = Opener::new(&reader);
             let json = opener.open(&sealed, &location)?;
             verify(reader.inner.engine, &[(id, &json)])?;
             Ok::<_, crate::Error>(Bytes::from(json))

@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
 use super::sync::Syncer;
 use crate::limits;
+use crate::read_buffers::ReadBuffers;
 
 /// Folders are for their owner only, like those of restic.
 const FOLDER_MODE: u32 = 0o700;
@@ -33,6 +34,7 @@ pub(crate) struct Folder {
     /// Opened when first needed and kept, so that a disk which is unmounted or replaced later is noticed.
     opened: Mutex<Option<Arc<Dir>>>,
     syncer: Syncer,
+    read_buffers: Arc<ReadBuffers>,
 }
 
 impl Folder {
@@ -143,9 +145,7 @@ impl Folder {
         else {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB"));
         };
-        let mut bytes = vec![0; size];
-        file.read_exact_at(&mut bytes, offset)?;
-        Ok(bytes.into())
+        self.read_buffers.filled(size, |bytes| file.read_exact_at(bytes, offset))
     }
 
     /// Removes a file, durably. One that is not there is removed already.

@@ -6,7 +6,7 @@ use crate::limits;
 
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Buffers(Mutex<Kept>);
+pub(crate) struct Buffers(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -16,14 +16,17 @@ struct Kept {
 
 impl Buffers {
     /// An empty one, or one with what somebody left in it.
-    pub(super) fn take(&self) -> Vec<u8> {
+    pub(crate) fn take(&self) -> Vec<u8> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let buffer = kept.buffers.pop().unwrap_or_default();
         kept.bytes -= buffer.capacity();
         buffer
     }
 
-    pub(super) fn give(&self, buffer: Vec<u8>) {
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        if buffer.capacity() == 0 {
+            return;
+        }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.bytes + buffer.capacity() <= limits::BUFFERS_KEPT_BYTES_MAX {
             kept.bytes += buffer.capacity();
@@ -41,6 +44,7 @@ mod tests {
         let buffers = Buffers::default();
         assert_eq!(buffers.take().capacity(), 0);
         buffers.give(vec![1; 1000]);
+        buffers.give(Vec::new());
         assert!(buffers.take().capacity() >= 1000);
         assert_eq!(buffers.take().capacity(), 0);
         buffers.give(Vec::with_capacity(limits::BUFFERS_KEPT_BYTES_MAX + 1));
