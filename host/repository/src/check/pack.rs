@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use lockgate_types::Digest;
-use zstd::bulk::Decompressor;
 
 use super::finding::{Finding, Trouble};
 use crate::buffers::Buffers;
+use crate::compress::Expander;
 use crate::error::{Error, Result};
 use crate::format::{PackedBlob, pack_header_decode, pack_header_length};
 use crate::hash::Engine;
@@ -86,7 +86,7 @@ pub(crate) fn header_of(tail: &[u8], pack_bytes: u64, key: &MasterKey) -> Result
 pub(crate) struct Verifier<'a> {
     key: &'a MasterKey,
     engine: Engine,
-    decompressor: Decompressor<'static>,
+    expander: Expander,
     buffers: &'a Buffers,
     /// A compressed blob.
     shrunken: Vec<u8>,
@@ -111,12 +111,10 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// `Io` when there is no memory for the decompressor.
     pub(crate) fn new(key: &'a MasterKey, engine: Engine, buffers: &'a Buffers) -> Result<Self> {
-        let decompressor =
-            Decompressor::new().map_err(|source| Error::io("start the decompressor", source))?;
         Ok(Self {
             key,
             engine,
-            decompressor,
+            expander: Expander::new()?,
             buffers,
             shrunken: buffers.take(),
             findings: Vec::new(),
@@ -179,14 +177,9 @@ impl<'a> Verifier<'a> {
         if length > limits::BLOB_BYTES_MAX {
             return Err("it says that it expands to more than 2 GiB".to_owned());
         }
-        plain.resize(length, 0);
-        let found = self
-            .decompressor
-            .decompress_to_buffer(&self.shrunken, plain.as_mut_slice())
-            .map_err(|source| format!("it does not decompress: {source}"))?;
-        if found != length {
-            return Err(format!("it expands to {found} bytes instead of {length}"));
-        }
+        self.expander
+            .expand(&self.shrunken, length, &mut plain)
+            .map_err(|error| error.to_string())?;
         Ok(plain)
     }
 

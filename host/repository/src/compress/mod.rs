@@ -144,7 +144,11 @@ impl Expander {
         length: usize,
         data: &mut Vec<u8>,
     ) -> Result<()> {
-        data.resize(length, 0);
+        if data.len() < length {
+            // Zeros that nobody touches take no memory, whatever length a damaged index asks for.
+            *data = vec![0; length];
+        }
+        data.truncate(length);
         let found = self
             .0
             .decompress_to_buffer(shrunken, data.as_mut_slice())
