@@ -144,11 +144,12 @@ impl Expander {
         length: usize,
         data: &mut Vec<u8>,
     ) -> Result<()> {
-        if data.len() < length {
+        if data.capacity() < length {
             // Zeros that nobody touches take no memory, whatever length a damaged index asks for.
             *data = vec![0; length];
+        } else {
+            data.resize(length, 0);
         }
-        data.truncate(length);
         let found = self
             .0
             .decompress_to_buffer(shrunken, data.as_mut_slice())
@@ -210,6 +211,21 @@ mod tests {
         data.extend_from_slice(&text(200_000));
         let mut shrinker = Shrinker::new(Compression::Auto).unwrap();
         assert!(shrinker.shrink(&data).unwrap().is_some());
+    }
+
+    #[test]
+    fn memory_that_is_large_enough_is_used_again() {
+        let mut shrinker = Shrinker::new(Compression::Auto).unwrap();
+        let mut expander = Expander::new().unwrap();
+        let mut expanded = Vec::with_capacity(9000);
+        let place = expanded.as_ptr();
+        for length in [3000, 9000, 5000, 8000] {
+            let data = text(length);
+            let shrunken = shrinker.shrink(&data).unwrap().expect("text shrinks");
+            expander.expand(shrunken, length, &mut expanded).unwrap();
+            assert_eq!(expanded, data);
+            assert_eq!(expanded.as_ptr(), place, "{length} bytes");
+        }
     }
 
     #[test]
