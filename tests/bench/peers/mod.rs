@@ -88,13 +88,17 @@ fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
+/// Whether `name` is one of the words of a variable.
+fn chooses(words: &str, name: &str) -> bool {
+    words.split_whitespace().any(|word| word == name)
+}
+
 /// lockgate, and the programs that are measured beside it.
 fn tools(lockgate: &Path, bucket: Option<&Bucket>) -> Vec<Tool> {
     let peers = variable("BENCH_PEERS", "restic rustic kopia borg plakar");
     let compression = variable("BENCH_COMPRESSION", "on off");
-    let settings = [("on", true), ("off", false)]
-        .into_iter()
-        .filter(|(name, _)| compression.split_whitespace().any(|word| word == *name));
+    let settings =
+        [("on", true), ("off", false)].into_iter().filter(|(name, _)| chooses(&compression, name));
     settings.flat_map(|(_, compresses)| tools::all(lockgate, &peers, compresses, bucket)).collect()
 }
 
@@ -104,24 +108,19 @@ impl Bench<'_> {
         let minutes: f64 = variable("BENCH_MINUTES", "1440").parse().context("BENCH_MINUTES")?;
         // Built before the time begins.
         let mut named = HashSet::new();
-        for tool in tools(self.lockgate, None) {
-            if !named.insert(tool.name) {
-                continue;
-            }
+        for tool in tools(self.lockgate, None).iter().filter(|tool| named.insert(tool.name)) {
             let verifies = if tool.verifies { "every new chunk" } else { "nothing" };
             println!("{} {}, verifies {verifies} before it is stored", tool.name, tool.version);
         }
+        ensure!(!named.is_empty(), "BENCH_COMPRESSION says neither on nor off");
         let (start, limit) = (Instant::now(), Duration::from_secs_f64(60.0 * minutes));
         let wanted = variable("BENCH_SETS", "random text small shifted stream");
         let storages = variable("BENCH_STORAGES", "disk s3");
         for round in 1..=rounds {
-            for set in Set::ALL
-                .into_iter()
-                .filter(|set| wanted.split_whitespace().any(|name| name == set.name()))
-            {
+            for set in Set::ALL.into_iter().filter(|set| chooses(&wanted, set.name())) {
                 for storage in ["disk", "s3"] {
                     let is_left_out = storage == "s3" && !ON_S3.contains(&set);
-                    if is_left_out || !storages.split_whitespace().any(|name| name == storage) {
+                    if is_left_out || !chooses(&storages, storage) {
                         continue;
                     }
                     if start.elapsed() > limit {
