@@ -147,8 +147,9 @@ impl Server for Started {
         let thread = std::thread::spawn(move || {
             let mut changes: u64 = 0;
             while !stop.load(Ordering::Relaxed) {
-                let from = changes as usize % ACCOUNTS;
-                let to = (changes as usize * 7 + 3) % ACCOUNTS;
+                // Only ever in this direction, so that the balances never come back to what they were.
+                let from = changes as usize * 2 % ACCOUNTS;
+                let to = (changes as usize * 6 + 3) % ACCOUNTS;
                 transfer(&mut redis, from, to, changes % 9 + 1)?;
                 changes += 1;
             }
