@@ -89,7 +89,9 @@ pub(super) use compression;
 struct Schedule<'a, const LANES: usize> {
     messages: &'a [&'a [u8]],
     next: usize,
+    /// The busy ones come first.
     lanes: [Lane<'a>; LANES],
+    busy: usize,
     states: States<LANES>,
     digests: Vec<Digest>,
 }
@@ -104,66 +106,68 @@ struct Lane<'a> {
     tail_end: usize,
 }
 
-/// The digests of all `messages`; `compress` advances the state of every lane by the given number of blocks, which its
-/// slice has at least.
+/// The digests of all `messages`. `compress` advances the states of the first lanes, as many as its third argument says, by
+/// the number of blocks that its last one says; the slices have at least so many. What it does to the others is not looked at.
 pub(super) fn digests<const LANES: usize>(
     messages: &[&[u8]],
-    compress: impl Fn(&mut States<LANES>, &[&[[u8; BLOCK]]; LANES], usize),
+    compress: impl Fn(&mut States<LANES>, &[&[[u8; BLOCK]]; LANES], usize, usize),
 ) -> Vec<Digest> {
     let idle = Lane { message: 0, blocks: &[], tail: [[0; BLOCK]; 2], tail_next: 0, tail_end: 0 };
     let mut schedule = Schedule {
         messages,
         next: 0,
         lanes: [idle; LANES],
+        busy: 0,
         states: [[0; LANES]; 8],
         digests: vec![Digest([0; 32]); messages.len()],
     };
-    (0..LANES).for_each(|lane| schedule.start(lane));
+    schedule.busy = (0..LANES).filter(|lane| schedule.start(*lane)).count();
     loop {
-        let work = schedule.lanes.iter().filter_map(Lane::current);
+        let work = schedule.lanes.iter().take(schedule.busy).map(Lane::current);
         let Some(shortest) = work.min_by_key(|blocks| blocks.len()) else {
             return schedule.digests;
         };
-        // An idle lane repeats what another one does; nobody looks at its state.
-        let slices = std::array::from_fn(|lane| schedule.lanes[lane].current().unwrap_or(shortest));
-        compress(&mut schedule.states, &slices, shortest.len());
+        let slices = std::array::from_fn(|lane| match lane < schedule.busy {
+            true => schedule.lanes[lane].current(),
+            false => shortest,
+        });
         let blocks = shortest.len();
-        (0..LANES).for_each(|lane| schedule.advance(lane, blocks));
+        compress(&mut schedule.states, &slices, schedule.busy, blocks);
+        schedule.advance(blocks);
     }
 }
 
 impl<'a, const LANES: usize> Schedule<'a, LANES> {
     /// Gives the next message to `lane`, if there is one.
-    fn start(&mut self, lane: usize) {
+    fn start(&mut self, lane: usize) -> bool {
         let Some(message) = self.messages.get(self.next) else {
-            return;
+            return false;
         };
         self.lanes[lane] = Lane::new(self.next, message);
         self.next += 1;
         for (word, start) in self.states.iter_mut().zip(START) {
             word[lane] = start;
         }
+        true
     }
 
-    /// Takes note that `blocks` of the lane's message are done.
-    fn advance(&mut self, lane: usize, blocks: usize) {
-        let current = &mut self.lanes[lane];
-        if current.current().is_none() {
-            return;
+    /// Takes note that `blocks` of every busy lane's message are done.
+    fn advance(&mut self, blocks: usize) {
+        // From the last, so that the lane that takes the place of an idle one is one that has advanced.
+        for lane in (0..self.busy).rev() {
+            if self.lanes[lane].advance(blocks) {
+                continue;
+            }
+            let digest = &mut self.digests[self.lanes[lane].message];
+            for (bytes, word) in digest.0.chunks_exact_mut(4).zip(&self.states) {
+                bytes.copy_from_slice(&word[lane].to_be_bytes());
+            }
+            if !self.start(lane) {
+                self.busy -= 1;
+                self.lanes.swap(lane, self.busy);
+                self.states.iter_mut().for_each(|word| word.swap(lane, self.busy));
+            }
         }
-        if current.blocks.is_empty() {
-            current.tail_next += blocks;
-        } else {
-            current.blocks = &current.blocks[blocks..];
-        }
-        if current.current().is_some() {
-            return;
-        }
-        let digest = &mut self.digests[current.message];
-        for (bytes, word) in digest.0.chunks_exact_mut(4).zip(&self.states) {
-            bytes.copy_from_slice(&word[lane].to_be_bytes());
-        }
-        self.start(lane);
     }
 }
 
@@ -180,11 +184,21 @@ impl<'a> Lane<'a> {
         Self { message, blocks, tail, tail_next: 0, tail_end }
     }
 
-    /// The blocks that come next; none when the lane idles.
-    fn current(&self) -> Option<&[[u8; BLOCK]]> {
+    /// The blocks that come next.
+    fn current(&self) -> &[[u8; BLOCK]] {
         if !self.blocks.is_empty() {
-            return Some(self.blocks);
+            return self.blocks;
         }
-        self.tail.get(self.tail_next..self.tail_end).filter(|blocks| !blocks.is_empty())
+        &self.tail[self.tail_next..self.tail_end]
+    }
+
+    /// Takes note that `blocks` of the current ones are done; whether there are more.
+    fn advance(&mut self, blocks: usize) -> bool {
+        if self.blocks.is_empty() {
+            self.tail_next += blocks;
+        } else {
+            self.blocks = &self.blocks[blocks..];
+        }
+        self.tail_next < self.tail_end
     }
 }

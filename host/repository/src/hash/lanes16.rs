@@ -22,7 +22,9 @@ pub(super) fn is_supported() -> bool {
 pub(super) fn digests(messages: &[&[u8]]) -> Vec<Digest> {
     assert!(is_supported(), "this engine was not offered");
     // SAFETY: the instructions are there, as asserted above.
-    lanes::digests(messages, |states, slices, blocks| unsafe { compress(states, slices, blocks) })
+    lanes::digests(messages, |states, slices, _, blocks| unsafe {
+        compress(states, slices, blocks)
+    })
 }
 
 lanes::compression!("avx512f,avx512bw");

@@ -16,7 +16,9 @@ type Vector = __m256i;
 pub(super) fn digests(messages: &[&[u8]]) -> Vec<Digest> {
     assert!(std::arch::is_x86_feature_detected!("avx2"), "this engine was not offered");
     // SAFETY: the instructions are there, as asserted above.
-    lanes::digests(messages, |states, slices, blocks| unsafe { compress(states, slices, blocks) })
+    lanes::digests(messages, |states, slices, _, blocks| unsafe {
+        compress(states, slices, blocks)
+    })
 }
 
 lanes::compression!("avx2");
