@@ -11,9 +11,10 @@
 mod assemble;
 mod record;
 mod run;
+mod spill;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use lockgate_types::{Digest, EntryPath};
 
@@ -21,10 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Node, NodeKind, Time};
 use assemble::Assembler;
 use record::Buffer;
-use run::{Merge, Run, Source};
-
-/// Runs of one level before they are merged into one of the next; each takes about 1 MiB while it is merged.
-const RUNS_PER_LEVEL: usize = 32;
+use run::{Merge, Source};
+use spill::Spill;
 
 /// How trees are built.
 #[derive(Clone, Debug)]
@@ -38,7 +37,7 @@ pub(crate) struct TreeOptions {
 }
 
 impl TreeOptions {
-    pub(crate) const MEMORY_BYTES_DEFAULT: usize = 24 * 1024 * 1024;
+    pub(crate) const MEMORY_BYTES_DEFAULT: usize = 12 * 1024 * 1024;
 
     pub(crate) fn new(time: Time) -> Self {
         Self { time, memory_bytes_max: Self::MEMORY_BYTES_DEFAULT, folder: None }
@@ -49,8 +48,15 @@ impl TreeOptions {
 #[derive(Debug)]
 pub(crate) struct TreeBuilder {
     options: TreeOptions,
-    buffer: Mutex<Buffer>,
-    levels: Mutex<Vec<Vec<Run>>>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// Those that came last.
+    buffer: Buffer,
+    /// Where the others went; none while there are no others.
+    spill: Option<Spill>,
 }
 
 /// What was built.
@@ -66,7 +72,7 @@ pub(crate) struct Built {
 
 impl TreeBuilder {
     pub(crate) fn new(options: TreeOptions) -> Self {
-        Self { options, buffer: Mutex::default(), levels: Mutex::default() }
+        Self { options, entries: Mutex::default() }
     }
 
     /// Takes the entry at `path`; the node's name is replaced by that of the path, its tree is ignored.
@@ -88,31 +94,18 @@ impl TreeBuilder {
         let split = node.print_split(&mut json);
         let split = (node.kind == NodeKind::Directory).then_some(split);
 
-        let mut buffer = lock(&self.buffer);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entries { buffer, spill } = &mut *entries;
         buffer.push(path, &json, split)?;
         if buffer.bytes() < self.options.memory_bytes_max / 2 {
             return Ok(());
         }
-        // Taken in this order by everybody: whoever fills the next buffer before this one is written waits here.
-        let mut levels = lock(&self.levels);
-        let full = std::mem::take(&mut *buffer);
-        drop(buffer);
-        self.spill(&mut levels, full)
-    }
-
-    fn spill(&self, levels: &mut Vec<Vec<Run>>, mut full: Buffer) -> Result<()> {
-        full.sort();
-        let run = Run::write(self.options.folder.as_deref(), full.records())?;
-        drop(full);
-        add_run(levels, 0, run);
-        let mut level = 0;
-        while levels.get(level).is_some_and(|runs| runs.len() >= RUNS_PER_LEVEL) {
-            let runs = std::mem::take(&mut levels[level]);
-            let mut merge = Merge::new(runs.into_iter().map(Source::of_run))?;
-            let merged = Run::write_merged(self.options.folder.as_deref(), &mut merge)?;
-            level += 1;
-            add_run(levels, level, merged);
-        }
+        let spill = match spill {
+            Some(spill) => spill,
+            none => none.insert(Spill::start(self.options.folder.clone())?),
+        };
+        // With the lock held: whoever fills the next buffer before this one is taken waits here.
+        *buffer = spill.take(std::mem::take(buffer))?;
         Ok(())
     }
 
@@ -121,10 +114,11 @@ impl TreeBuilder {
     /// # Errors
     /// `Conflict` when a path was added twice or is a file and a folder; those of `emit`; `Io`.
     pub(crate) fn finish(self, emit: impl FnMut(Vec<u8>) -> Result<Digest>) -> Result<Built> {
-        let mut rest = self.buffer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = entries.buffer;
         rest.sort();
-        let levels = self.levels.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let runs = levels.into_iter().flatten().map(Source::of_run);
+        let runs = entries.spill.map(Spill::finish).transpose()?.into_iter().flatten();
+        let runs = runs.map(Source::of_run);
         let mut merge = Merge::new(runs.chain([Ok(Source::of_buffer(rest))]))?;
         let mut assembler = Assembler::new(self.options.time, emit);
         while let Some(record) = merge.next()? {
@@ -132,17 +126,6 @@ impl TreeBuilder {
         }
         assembler.finish()
     }
-}
-
-fn add_run(levels: &mut Vec<Vec<Run>>, level: usize, run: Run) {
-    if levels.len() <= level {
-        levels.resize_with(level + 1, Vec::new);
-    }
-    levels[level].push(run);
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

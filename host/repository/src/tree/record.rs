@@ -91,14 +91,21 @@ impl Buffer {
         Ok(())
     }
 
+    /// Forgets the records and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
     /// Memory in use.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len() + self.places.len() * size_of::<Place>()
     }
 
+    /// Walks give the names of a folder in order: a stable sort finds such runs and merges them, most of the work done.
     pub(super) fn sort(&mut self) {
         let Self { bytes, places } = self;
-        places.sort_unstable_by(|left, right| left.key(bytes).cmp(right.key(bytes)));
+        places.sort_by(|left, right| left.key(bytes).cmp(right.key(bytes)));
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
@@ -11,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// Fast; the text of nodes shrinks about tenfold even so.
 const LEVEL: i32 = 1;
+/// Log2 of the bytes that are looked back at, which whoever reads the run keeps. Nodes are like those just before them.
+const WINDOW_LOG: u32 = 17;
 
 /// Records in order, on disk. The file has no name and is gone with this value.
 #[derive(Debug)]
@@ -54,7 +57,9 @@ impl RunWriter {
             None => tempfile::tempfile(),
         };
         let file = file.map_err(failed)?;
-        Ok(Self { encoder: zstd::stream::write::Encoder::new(file, LEVEL).map_err(failed)? })
+        let mut encoder = zstd::stream::write::Encoder::new(file, LEVEL).map_err(failed)?;
+        encoder.window_log(WINDOW_LOG).map_err(failed)?;
+        Ok(Self { encoder })
     }
 
     fn push(&mut self, record: Record<'_>) -> Result<()> {
@@ -96,15 +101,20 @@ impl Source {
         Self::Buffer { buffer, next: 0 }
     }
 
-    /// Steps to the next record; false at the end.
-    fn advance(&mut self) -> Result<bool> {
+    /// Steps to the next record and puts its key into `key`; false at the end.
+    fn advance(&mut self, key: &mut Vec<u8>) -> Result<bool> {
         match self {
-            Self::Run(reader) => reader.advance(),
-            Self::Buffer { buffer, next } => {
-                *next += 1;
-                Ok(buffer.record(*next - 1).is_some())
+            Self::Run(reader) => {
+                if !reader.advance()? {
+                    return Ok(false);
+                }
             }
+            Self::Buffer { next, .. } => *next += 1,
         }
+        let Some(record) = self.record() else { return Ok(false) };
+        key.clear();
+        key.extend_from_slice(record.key);
+        Ok(true)
     }
 
     fn record(&self) -> Option<Record<'_>> {
@@ -139,38 +149,35 @@ pub(super) struct Merge {
     sources: Vec<Source>,
     /// Key and number of each source that has a present record.
     heap: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
-    /// The source whose record was handed out last.
-    current: Option<usize>,
+    /// Whether the record of the first source in the heap was handed out.
+    is_taken: bool,
 }
 
 impl Merge {
     pub(super) fn new(sources: impl Iterator<Item = Result<Source>>) -> Result<Self> {
-        let sources = sources.collect::<Result<Vec<_>>>()?;
-        let mut merge = Self { sources, heap: BinaryHeap::new(), current: None };
-        for number in 0..merge.sources.len() {
-            merge.advance(number, Vec::new())?;
+        let mut merge = Self { sources: Vec::new(), heap: BinaryHeap::new(), is_taken: false };
+        for (number, source) in sources.enumerate() {
+            let mut source = source?;
+            let mut key = Vec::new();
+            if source.advance(&mut key)? {
+                merge.heap.push(Reverse((key, number)));
+            }
+            merge.sources.push(source);
         }
         Ok(merge)
     }
 
-    fn advance(&mut self, number: usize, mut key: Vec<u8>) -> Result<()> {
-        let source = &mut self.sources[number];
-        if source.advance()?
-            && let Some(record) = source.record()
-        {
-            key.clear();
-            key.extend_from_slice(record.key);
-            self.heap.push(Reverse((key, number)));
-        }
-        Ok(())
-    }
-
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>> {
-        if let Some(number) = self.current.take() {
-            self.advance(number, Vec::new())?;
+        if std::mem::replace(&mut self.is_taken, true)
+            && let Some(mut first) = self.heap.peek_mut()
+        {
+            // It mostly stays the first: then the heap compares it with two others.
+            let Reverse((key, number)) = &mut *first;
+            if !self.sources[*number].advance(key)? {
+                PeekMut::pop(first);
+            }
         }
-        let Some(Reverse((_, number))) = self.heap.pop() else { return Ok(None) };
-        self.current = Some(number);
-        Ok(self.sources[number].record())
+        let Some(Reverse((_, number))) = self.heap.peek() else { return Ok(None) };
+        Ok(self.sources[*number].record())
     }
 }
