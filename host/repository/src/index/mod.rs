@@ -1,5 +1,7 @@
 //! Which pack holds which blob, in memory: 48 bytes a blob, for any number of threads that look up.
 
+mod search;
+
 use std::collections::{HashMap, HashSet};
 
 use lockgate_types::Digest;
@@ -227,9 +229,7 @@ impl Table {
     }
 
     fn find(&self, id: &Digest) -> Option<&Record> {
-        let shard = &self.shards[usize::from(id.0[0])];
-        let at = shard.binary_search_by(|record| record.id.cmp(&id.0)).ok()?;
-        shard.get(at)
+        search::find(&self.shards[usize::from(id.0[0])], id)
     }
 
     fn count(&self) -> usize {
