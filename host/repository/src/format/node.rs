@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lockgate_types::Digest;
@@ -227,9 +228,10 @@ fn print_xattr(json: &mut Vec<u8>, xattr: &Xattr) {
 /// A node as serde reads it; null and missing mean the same to Go.
 #[derive(Deserialize)]
 pub(super) struct NodeJson<'a> {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
     mode: Option<u32>,
     mtime: Option<Time>,
     atime: Option<Time>,
