@@ -148,12 +148,8 @@ fn a_killed_restore_is_given_up_with_the_state_of_each_source() -> Result<()> {
     }
     let child = begin(&place, &slow(), &restore(&saved, &[])?)?;
     place.wait_for("enter notes")?;
-    let until = std::time::Instant::now() + crate::place::PATIENCE;
     // The last one, which takes long, is begun.
-    while !place.site.path("pictures/large").exists() {
-        ensure!(std::time::Instant::now() < until, "pictures do not come back");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    place.wait_for_file("pictures/large")?;
     kill(child)?;
     runtime()?.block_on(async {
         let jobs = place.jobs(&Wish::default()).await?;

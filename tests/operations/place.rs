@@ -15,7 +15,7 @@ use lockgate_types::Name;
 use tokio::runtime::Runtime;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What a repository reads and writes in a second when it is to be slow.
 pub const SLOW_KIB: u32 = 64;
 
@@ -67,11 +67,14 @@ impl Place {
 
     /// Waits until the commands have noted `line`.
     pub fn wait_for(&self, line: &str) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while !self.log().contains(line) {
-            ensure!(Instant::now() < until, "{line} is not in the log: {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let is_there = wait_until(|| self.log().contains(line));
+        ensure!(is_there, "{line} is not in the log: {}", self.log());
+        Ok(())
+    }
+
+    /// Waits until there is something at `path`.
+    pub fn wait_for_file(&self, path: &str) -> Result<()> {
+        ensure!(wait_until(|| self.site.path(path).exists()), "{path} does not come");
         Ok(())
     }
 
@@ -79,6 +82,18 @@ impl Place {
     pub fn text(&self, wish: &Wish) -> String {
         text(&self.site, wish)
     }
+}
+
+/// Whether it is so before patience ends.
+fn wait_until(is_so: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }
 
 fn text(site: &Site, wish: &Wish) -> String {

@@ -138,7 +138,7 @@ pub(super) fn digests<const LANES: usize>(
 }
 
 impl<'a, const LANES: usize> Schedule<'a, LANES> {
-    /// Gives the next message to `lane`, if there is one.
+    /// Gives the next message to `lane`; false when there is none.
     fn start(&mut self, lane: usize) -> bool {
         let Some(message) = self.messages.get(self.next) else {
             return false;

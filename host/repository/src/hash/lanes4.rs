@@ -11,7 +11,7 @@ use lockgate_types::Digest;
 use super::lanes::{self, BLOCK, States};
 
 /// Messages side by side.
-pub(super) const LANES: usize = 4;
+const LANES: usize = 4;
 
 /// Whether this CPU has the instructions.
 pub(super) fn is_supported() -> bool {

@@ -6,7 +6,7 @@ use crate::buffers::Buffers;
 use crate::compress::Expander;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::BlobKind;
-use crate::hash::{Engine, sha256};
+use crate::hash::Engine;
 use crate::index::Location;
 use crate::layout::{off_reactor, pack_name};
 use crate::limits;
@@ -75,12 +75,7 @@ impl<'a> Opener<'a> {
 
 /// Compares `blobs` with the names they should have; all at once where the CPU is faster so.
 pub(super) fn verify(engine: Engine, blobs: &[(Digest, &[u8])]) -> Result<()> {
-    // With fewer messages most lanes would be idle, and one alone is faster than a lane.
-    let digests = if blobs.len() * 4 >= engine.lanes() {
-        engine.digests(&blobs.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>())
-    } else {
-        blobs.iter().map(|(_, bytes)| sha256(bytes)).collect()
-    };
+    let digests = engine.digests(&blobs.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>());
     for ((id, _), digest) in blobs.iter().zip(digests) {
         if *id != digest {
             return Err(Error::corrupt(format!("blob {}", id.short()), "its SHA-256 is another"));

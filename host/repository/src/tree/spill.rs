@@ -53,21 +53,21 @@ impl Spill {
     }
 
     fn end(&mut self) -> Result<Levels> {
+        let Some(ended) = self.join() else { return Err(lost()) };
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Has the thread end; none when it has before.
+    fn join(&mut self) -> Option<thread::Result<Result<Levels>>> {
         self.full = None;
-        let Some(thread) = self.thread.take() else {
-            return Err(lost());
-        };
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.thread.take().map(JoinHandle::join)
     }
 }
 
 impl Drop for Spill {
     fn drop(&mut self) {
-        self.full = None;
-        if let Some(thread) = self.thread.take() {
-            // Nobody wants the runs any more.
-            let _ = thread.join();
-        }
+        // Nobody wants the runs any more.
+        let _ = self.join();
     }
 }
 
