@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A SHA-256 digest; as text, 64 lower-case hexadecimal digits.
@@ -20,9 +21,43 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// The text on the stack: millions of digests are printed and read in a run.
+    fn digits(&self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        digits
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// What stands in [`VALUES`] where a byte is no digit.
+const NO_DIGIT: u8 = 0xff;
+/// The value of each byte that is a hexadecimal digit.
+const VALUES: [u8; 256] = values();
+
+const fn values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = DIGITS[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+}
+
+fn text(digits: &[u8; 64]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(text(&self.digits()))
     }
 }
 
@@ -36,30 +71,42 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(ParseDigestError);
-        }
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| ParseDigestError)?;
         let mut bytes = [0; 32];
+        let mut all = 0;
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let value = |digit: u8| char::from(digit).to_digit(16).ok_or(ParseDigestError);
-            let (high, low) = (value(pair[0])?, value(pair[1])?);
-            *byte = u8::try_from(high * 16 + low).map_err(|_| ParseDigestError)?;
+            let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+            all |= high | low;
+            *byte = high << 4 | low;
         }
-        Ok(Self(bytes))
+        // Looked at once in the end: no value of a digit has one of these bits.
+        if all > 15 { Err(ParseDigestError) } else { Ok(Self(bytes)) }
     }
 }
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(text(&self.digits()))
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Digest;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("64 hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -70,7 +117,26 @@ mod tests {
     #[test]
     fn text_form_parses_back() {
         let digest = Digest(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
-        assert_eq!(digest.to_string().parse(), Ok(digest));
+        let text = digest.to_string();
+        assert!(text.starts_with("00070e15"), "{text}");
+        assert_eq!(text.parse(), Ok(digest));
+        assert_eq!(text.to_uppercase().parse(), Ok(digest));
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(json, format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+    }
+
+    #[test]
+    fn every_byte_that_is_no_digit_is_refused_in_every_place() {
+        for byte in 0..128_u8 {
+            let is_digit = byte.is_ascii_hexdigit();
+            for place in 0..64 {
+                let mut digits = [b'0'; 64];
+                digits[place] = byte;
+                let text = std::str::from_utf8(&digits).unwrap();
+                assert_eq!(text.parse::<Digest>().is_ok(), is_digit, "{byte} at {place}");
+            }
+        }
     }
 
     #[test]
