@@ -116,10 +116,14 @@ impl Text {
     }
 
     /// The last `count` digits of `number`.
-    fn digits(&mut self, number: i64, count: u32) {
-        for place in (0..count).rev() {
-            let digit = number / 10i64.pow(place) % 10;
-            self.byte(b'0' + u8::try_from(digit).unwrap_or(0));
+    fn digits(&mut self, mut number: i64, count: usize) {
+        let end = self.length + count;
+        if let Some(places) = self.bytes.get_mut(self.length..end) {
+            for place in places.iter_mut().rev() {
+                *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+            self.length = end;
         }
     }
 
