@@ -111,11 +111,7 @@ impl Reader {
     /// `Storage`, `Corrupt`.
     pub async fn folder(&self, tree: &Digest, path: &EntryPath) -> Result<Option<Vec<Node>>> {
         let Some(folder) = self.folder_tree(tree, path).await? else { return Ok(None) };
-        let (mut nodes, mut found) = (self.tree(&folder).await?, Vec::new());
-        while let Some(node) = nodes.next_node()? {
-            found.push(node);
-        }
-        Ok(Some(found))
+        self.tree(&folder).await?.all().map(Some)
     }
 
     /// The tree of the folder at `path` below `tree`; none when there is no folder.
