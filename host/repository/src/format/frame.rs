@@ -6,6 +6,8 @@ use crate::limits;
 const VERSION_ZSTD: u8 = 2;
 /// zstd's own default; these files are small beside the packs.
 const LEVEL: i32 = 3;
+/// How many times its stored length a file may say that it has, to be expanded in one piece; an index has four times.
+const TOLD_TIMES_MAX: usize = 64;
 
 /// `json` as it is sealed.
 ///
@@ -39,6 +41,9 @@ pub fn unpack_json(framed: Vec<u8>) -> Result<Vec<u8>> {
 fn expand(body: &[u8]) -> Result<Vec<u8>> {
     use std::io::Read as _;
     let failed = |source: std::io::Error| Error::corrupt("file of the repository", source);
+    if let Some(json) = expand_at_once(body) {
+        return Ok(json);
+    }
     let max = limits::JSON_FILE_BYTES_MAX;
     let mut json = Vec::with_capacity(body.len().saturating_mul(4).min(max));
     // Read through a limit: the header's length is not to be trusted, and may be missing.
@@ -49,6 +54,15 @@ fn expand(body: &[u8]) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::Limit, text));
     }
     Ok(json)
+}
+
+/// What says how long it is needs no window beside it, from which all is copied. None when it does not say, says what is not to
+/// be believed, or is not so.
+fn expand_at_once(body: &[u8]) -> Option<Vec<u8>> {
+    let told = zstd::zstd_safe::get_frame_content_size(body).ok().flatten()?;
+    let max = body.len().saturating_mul(TOLD_TIMES_MAX).min(limits::JSON_FILE_BYTES_MAX);
+    let length = usize::try_from(told).ok().filter(|length| *length <= max)?;
+    zstd::bulk::decompress(body, length).ok()
 }
 
 #[cfg(test)]
@@ -63,6 +77,17 @@ mod tests {
             assert_eq!(unpack_json(framed).unwrap(), json);
             assert_eq!(unpack_json(json.to_vec()).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn json_in_several_frames_comes_back_and_so_does_what_is_not_believed() {
+        let frames = [pack_json(b"{\"a\":").unwrap(), pack_json(b"1}").unwrap()];
+        let framed = [&frames[0][..], &frames[1][1..]].concat();
+        assert_eq!(unpack_json(framed).unwrap(), b"{\"a\":1}");
+        let zeros = vec![b'0'; 1 << 20];
+        let framed = pack_json(&zeros).unwrap();
+        assert!(framed.len() * TOLD_TIMES_MAX < zeros.len());
+        assert_eq!(unpack_json(framed).unwrap(), zeros);
     }
 
     #[test]
