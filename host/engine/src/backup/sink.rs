@@ -97,14 +97,15 @@ impl PartSink {
             return Ok(false);
         }
         let then = parent.unchanged(&path, entry).map_err(|error| self.counts.fail(error))?;
-        let is_stored =
-            |content: &Content| self.writer.contains(content.blobs.as_deref().unwrap_or_default());
-        let Some(Content { blobs, size }) = then.filter(is_stored) else { return Ok(false) };
+        let Some(Content { blobs, size }) = then else { return Ok(false) };
         let node = Node { content: blobs, size, ..Node::from_entry(entry) };
-        self.writer.add(path, node).map_err(|error| self.counts.fail(error))?;
-        self.counts.add_entry(size);
-        self.counts.progress.add_bytes(size);
-        Ok(true)
+        let added = self.writer.add_if_stored(path, node);
+        let is_stored = added.map_err(|error| self.counts.fail(error))?;
+        if is_stored {
+            self.counts.add_entry(size);
+            self.counts.progress.add_bytes(size);
+        }
+        Ok(is_stored)
     }
 }
 

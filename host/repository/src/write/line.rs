@@ -157,6 +157,19 @@ impl Line {
         self.add((path, node))
     }
 
+    /// Takes an entry if its content, if any, is everywhere already; whether it is.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_if_stored(&self, path: EntryPath, node: Node) -> Result<bool> {
+        self.check_open()?;
+        let is_stored = node.blobs().iter().all(|id| self.is_everywhere(BlobKind::Data, id));
+        if is_stored {
+            self.add((path, node))?;
+        }
+        Ok(is_stored)
+    }
+
     /// Sends a tree on its way; its name.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use super::upload;
 use super::worker::Worker;
 use crate::compress::Compression;
 use crate::error::{Error, Result};
-use crate::format::{BlobKind, Node, Time};
+use crate::format::{Node, Time};
 use crate::layout::off_reactor;
 use crate::lock::LockGuard;
 use crate::open::Repository;
@@ -143,11 +143,13 @@ impl Writer {
         self.line.add_known(path, node)
     }
 
-    /// Whether all these chunks are in the repository, and in all others that get the same, or were taken in by this
-    /// run, so that an entry with this content can be added without reading it.
-    #[must_use]
-    pub fn contains(&self, content: &[Digest]) -> bool {
-        content.iter().all(|id| self.line.is_everywhere(BlobKind::Data, id))
+    /// Adds an entry whose content is in the repository, and in all others that get the same, or was taken in by this run,
+    /// so that nobody need read it; whether it is so.
+    ///
+    /// # Errors
+    /// `Conflict` as for [`Self::add`], and the first error of the run.
+    pub fn add_if_stored(&self, path: EntryPath, node: Node) -> Result<bool> {
+        self.line.add_if_stored(path, node)
     }
 
     /// Stops the run from another thread, also while it waits.
