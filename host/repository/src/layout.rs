@@ -1,7 +1,6 @@
 //! Where the objects of a repository lie, and how its small files are loaded and saved.
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
 use lockgate_types::{Digest, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -94,18 +93,24 @@ impl Repository {
 
     /// The JSON of a file, authenticated, and compared with its name.
     pub(crate) async fn load_file(&self, kind: FileKind, file: ListedFile) -> Result<Vec<u8>> {
+        let stored = self.fetch_file(kind, file).await?;
+        let repository = self.clone();
+        off_reactor(move || repository.open_file(kind, &file.id, &stored)).await
+    }
+
+    /// The bytes of a file as they are stored.
+    pub(crate) async fn fetch_file(&self, kind: FileKind, file: ListedFile) -> Result<Bytes> {
         let name = kind.name(&file.id);
         if file.size > limits::STORED_FILE_BYTES_MAX {
             let text = format!("file {name} has {} bytes, more than is read at once", file.size);
             return Err(Error::new(ErrorKind::Limit, text));
         }
-        let stored = self.storage().get(&name).await?;
-        let repository = self.clone();
-        off_reactor(move || repository.open_file(&name, &file.id, &stored)).await
+        Ok(self.storage().get(&name).await?)
     }
 
-    fn open_file(&self, name: &str, id: &Digest, stored: &[u8]) -> Result<Vec<u8>> {
-        let what = format!("file {name}");
+    /// The JSON of the file of which `stored` are the bytes.
+    pub(crate) fn open_file(&self, kind: FileKind, id: &Digest, stored: &[u8]) -> Result<Vec<u8>> {
+        let what = format!("file {}", kind.name(id));
         if digest(stored) != *id {
             return Err(Error::corrupt(what, "its SHA-256 is not its name"));
         }
@@ -129,25 +134,6 @@ impl Repository {
     /// Deletes a file.
     pub(crate) async fn delete_file(&self, kind: FileKind, id: &Digest) -> Result<()> {
         Ok(self.storage().delete(&kind.name(id)).await?)
-    }
-
-    /// Loads `files` at most [`limits::LOADS_AT_A_TIME`] at a time and gives each to `take` as it comes, in any order.
-    pub(crate) async fn load_files(
-        &self,
-        kind: FileKind,
-        files: Vec<ListedFile>,
-        mut take: impl FnMut(Digest, Vec<u8>) -> Result<()>,
-    ) -> Result<()> {
-        let mut loads = futures::stream::iter(files)
-            .map(|file| async move {
-                let json = self.load_file(kind, file).await?;
-                Ok::<_, Error>((file.id, json))
-            })
-            .buffer_unordered(limits::LOADS_AT_A_TIME);
-        while let Some((id, json)) = loads.try_next().await? {
-            take(id, json)?;
-        }
-        Ok(())
     }
 }
 

@@ -28,6 +28,7 @@ mod identifier;
 mod keys;
 mod layout;
 mod limits;
+mod load;
 mod lock;
 mod open;
 mod prune;

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Config, KeyFile, MasterKeyJson, Time};
+use crate::index::LastIndex;
 use crate::layout::{self, FileKind, off_reactor};
 use crate::seal::{self, MasterKey, ScryptCost, key_of_password};
 use crate::{limits, lock};
@@ -23,6 +24,13 @@ struct Inner {
     /// The key file that it was opened with.
     key_id: Digest,
     config: Config,
+    last_index: LastIndex,
+}
+
+impl Inner {
+    fn new(storage: Storage, key: MasterKey, key_id: Digest, config: Config) -> Self {
+        Self { storage, key, key_id, config, last_index: LastIndex::default() }
+    }
 }
 
 /// How a new repository is made.
@@ -77,7 +85,7 @@ impl Repository {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { inner: Arc::new(Inner { storage, key, key_id, config }) })
+        Ok(Self { inner: Arc::new(Inner::new(storage, key, key_id, config)) })
     }
 
     /// Opens the repository at `storage`.
@@ -114,7 +122,7 @@ impl Repository {
             // A key that opens with the password may still be the rest of an `init` that somebody else won.
             if let Some((key, config)) = opened {
                 let config = Config::parse(&config)?;
-                let inner = Inner { storage, key, key_id: file.id, config };
+                let inner = Inner::new(storage, key, file.id, config);
                 return Ok(Self { inner: Arc::new(inner) });
             }
         }
@@ -152,6 +160,10 @@ impl Repository {
 
     pub(crate) fn key(&self) -> &MasterKey {
         &self.inner.key
+    }
+
+    pub(crate) fn last_index(&self) -> &LastIndex {
+        &self.inner.last_index
     }
 
     /// The key file that it was opened with.

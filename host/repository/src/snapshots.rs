@@ -56,8 +56,8 @@ impl Repository {
                 None => files.push(file),
             }
         }
-        self.load_files(FileKind::Snapshot, files, |id, json| {
-            snapshots.push(Snapshot::parse(id, &json)?);
+        self.load_files(files, |_, snapshot| {
+            snapshots.push(snapshot);
             Ok(())
         })
         .await?;
@@ -86,7 +86,7 @@ impl Repository {
         let file = file.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("no snapshot {selector:?} in the repository"))
         })?;
-        Snapshot::parse(id, &self.load_file(FileKind::Snapshot, file).await?)
+        self.load(file).await
     }
 
     /// The snapshots that are meant, each once, the oldest first.

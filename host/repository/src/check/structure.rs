@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{IndexFile, KeyFile, PackedBlob, Snapshot};
 use crate::layout::{self, DATA_FOLDER, FileKind, ListedFile, off_reactor, pack_name, pack_of};
 use crate::limits;
+use crate::load::FromFile;
 use crate::open::Repository;
 
 /// The names and sizes of all packs that are there.
@@ -32,10 +33,8 @@ pub(super) async fn snapshots(
 ) -> Result<Vec<Snapshot>> {
     let mut snapshots = Vec::new();
     let files = list(repository, FileKind::Snapshot, findings).await?;
-    load(repository, FileKind::Snapshot, files, Trouble::Snapshot, findings, |id, json| {
-        Snapshot::parse(id, json).map(|snapshot| snapshots.push(snapshot))
-    })
-    .await?;
+    let take = |snapshot: Snapshot| snapshots.push(snapshot);
+    load(repository, files, Trouble::Snapshot, findings, take).await?;
     snapshots.sort_by_key(|snapshot| (snapshot.time.timestamp, snapshot.id));
     Ok(snapshots)
 }
@@ -53,11 +52,8 @@ pub(super) async fn inventory(
         let files = list(repository, FileKind::Index, findings).await?;
         count = files.len() as u64;
         // What a prune took away stands in files that are newer than our listing.
-        is_whole =
-            !load(repository, FileKind::Index, files, Trouble::Index, findings, |_, json| {
-                IndexFile::parse(json).map(|index| builder.add(index))
-            })
-            .await?;
+        let take = |index: IndexFile| builder.add(index);
+        is_whole = !load(repository, files, Trouble::Index, findings, take).await?;
     }
     Ok((off_reactor(move || builder.build()).await, count))
 }
@@ -183,34 +179,31 @@ async fn list(
 
 /// Hands each file to `take` that can be read; the others are findings. Whether some were taken away between their listing and
 /// their reading, as a forget or a prune beside us does.
-async fn load(
+async fn load<T: FromFile>(
     repository: &Repository,
-    kind: FileKind,
     files: Vec<ListedFile>,
     trouble: Trouble,
     findings: &mut Findings,
-    mut take: impl FnMut(Digest, &[u8]) -> Result<()>,
+    mut take: impl FnMut(T),
 ) -> Result<bool> {
     let mut missing = Vec::new();
-    let mut loads = futures::stream::iter(files)
-        .map(|file| async move { (file.id, repository.load_file(kind, file).await) })
-        .buffer_unordered(limits::LOADS_AT_A_TIME);
+    let mut loads = std::pin::pin!(repository.load_all(files));
     while let Some((id, loaded)) = loads.next().await {
-        match loaded.and_then(|json| take(id, &json)) {
-            Ok(()) => {}
+        match loaded {
+            Ok(read) => take(read),
             Err(error) if error.is_of_missing_file() => missing.push((id, error)),
-            Err(error) => findings.push(found(&error, trouble, kind.name(&id))?),
+            Err(error) => findings.push(found(&error, trouble, T::KIND.name(&id))?),
         }
     }
     if missing.is_empty() {
         return Ok(false);
     }
     let listed: HashSet<Digest> =
-        repository.list_files(kind).await?.iter().map(|file| file.id).collect();
+        repository.list_files(T::KIND).await?.iter().map(|file| file.id).collect();
     let count = missing.len();
     missing.retain(|(id, _)| listed.contains(id));
     for (id, error) in &missing {
-        findings.push(found(error, trouble, kind.name(id))?);
+        findings.push(found(error, trouble, T::KIND.name(id))?);
     }
     Ok(missing.len() < count)
 }

@@ -26,8 +26,7 @@ pub(super) async fn naming(repository: &Repository, packs: &HashSet<Digest>) -> 
     let files = repository.list_files(FileKind::Index).await?;
     let sizes: HashMap<Digest, ListedFile> = files.iter().map(|file| (file.id, *file)).collect();
     repository
-        .load_files(FileKind::Index, files, |id, json| {
-            let index = IndexFile::parse(&json)?;
+        .load_files(files, |id, index: IndexFile| {
             let mut is_naming = false;
             for pack in index.packs.iter().chain(&index.packs_to_delete) {
                 if packs.contains(&pack.id) {
@@ -51,7 +50,7 @@ pub(super) async fn drop_packs(
     lock: &LockGuard,
 ) -> Result<()> {
     for file in &naming.files {
-        let mut index = IndexFile::parse(&repository.load_file(FileKind::Index, *file).await?)?;
+        let mut index: IndexFile = repository.load(*file).await?;
         index.packs.retain(|pack| !packs.contains(&pack.id));
         index.packs_to_delete.retain(|pack| !packs.contains(&pack.id));
         if !index.packs.is_empty() || !index.packs_to_delete.is_empty() {

@@ -1,16 +1,15 @@
 //! Which pack holds which blob, in memory: 48 bytes a blob, for any number of threads that look up.
 
+mod load;
 mod search;
 
 use std::collections::{HashMap, HashSet};
 
+pub(crate) use load::LastIndex;
 use lockgate_types::Digest;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, IndexFile, IndexPack};
-use crate::layout::FileKind;
-use crate::limits;
-use crate::open::Repository;
 
 /// Blobs are spread by the first byte of their name, so that no table is large while it grows and each is sorted alone.
 const SHARDS_COUNT: usize = 256;
@@ -18,6 +17,8 @@ const SHARDS_COUNT: usize = 256;
 /// All index files of a repository as they were when it was loaded.
 #[derive(Debug)]
 pub struct Index {
+    /// The files that it was made of.
+    files: HashSet<Digest>,
     packs: Vec<Digest>,
     /// Of each pack, where the last blob that is known of it ends.
     ends: Vec<u32>,
@@ -69,6 +70,7 @@ struct Table {
 /// Takes index files in any order.
 #[derive(Debug)]
 pub struct IndexBuilder {
+    files: HashSet<Digest>,
     packs: Vec<Digest>,
     ends: Vec<u32>,
     numbers: HashMap<Digest, u32>,
@@ -141,6 +143,11 @@ impl Index {
         let records = tables.into_iter().flat_map(|table| table.shards.iter().flatten());
         let its = records.filter(|record| record.pack as usize == number);
         its.map(|record| Digest(record.id)).collect()
+    }
+
+    /// The index files that it was made of.
+    pub(crate) fn files(&self) -> &HashSet<Digest> {
+        &self.files
     }
 
     /// Number of different blobs in packs that are in use.
@@ -248,6 +255,7 @@ impl IndexBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            files: HashSet::new(),
             packs: Vec::new(),
             ends: Vec::new(),
             numbers: HashMap::new(),
@@ -305,52 +313,8 @@ impl IndexBuilder {
         self.live.move_out(&self.marked_packs, &mut self.marked);
         self.live.sort();
         self.marked.sort();
-        Index { packs: self.packs, ends: self.ends, live: self.live, marked: self.marked }
-    }
-}
-
-impl Repository {
-    /// Loads all index files. One that cannot be read is an error.
-    ///
-    /// # Errors
-    /// `Storage`, `Corrupt`, `Limit`.
-    pub(crate) async fn load_index(&self) -> Result<Index> {
-        Ok(self.load_index_without(&HashSet::new()).await?.0)
-    }
-
-    /// The same without the packs in `distrusted`, and which files they were. A prune may replace some between the listing
-    /// and the reading: then all are read again. What is listed and is never there stays an error.
-    pub(crate) async fn load_index_without(
-        &self,
-        distrusted: &HashSet<Digest>,
-    ) -> Result<(Index, HashSet<Digest>)> {
-        for _ in 1..limits::LISTINGS_MAX {
-            match self.load_listed_index(distrusted).await {
-                Err(error) if error.is_of_missing_file() => {}
-                result => return result,
-            }
-        }
-        self.load_listed_index(distrusted).await
-    }
-
-    async fn load_listed_index(
-        &self,
-        distrusted: &HashSet<Digest>,
-    ) -> Result<(Index, HashSet<Digest>)> {
-        let files = self.list_files(FileKind::Index).await?;
-        let ids = files.iter().map(|file| file.id).collect();
-        let mut builder = IndexBuilder::new();
-        self.load_files(FileKind::Index, files, |id, json| {
-            let mut file = IndexFile::parse(&json)
-                .map_err(|error| error.at(format_args!("file index/{id}")))?;
-            if !distrusted.is_empty() {
-                file.packs.retain(|pack| !distrusted.contains(&pack.id));
-                file.packs_to_delete.retain(|pack| !distrusted.contains(&pack.id));
-            }
-            builder.add(&file)
-        })
-        .await?;
-        Ok((crate::layout::off_reactor(move || builder.finish()).await, ids))
+        let Self { files, packs, ends, live, marked, .. } = self;
+        Index { files, packs, ends, live, marked }
     }
 }
 

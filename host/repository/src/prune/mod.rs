@@ -31,7 +31,7 @@ pub use options::{PruneOptions, PruneProgress, PruneReport};
 
 use crate::check::{CheckOptions, Finding};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Snapshot, Time};
+use crate::format::{IndexFile, Snapshot, Time};
 use crate::layout::{FileKind, pack_name};
 use crate::lock::{LockGuard, Seen};
 use crate::open::Repository;
@@ -39,7 +39,7 @@ use crate::retention::{Deleted, Deleter};
 use plan::{Leave, Plan};
 use progress::Observed;
 use publish::{IndexWriter, Published, Taken, publish, unmark};
-use survey::{Survey, read};
+use survey::Survey;
 
 /// One prune under way.
 struct Prune<'a> {
@@ -162,13 +162,15 @@ impl Prune<'_> {
             return Ok(());
         }
         let (mut found, mut taken) = (Vec::new(), Taken::default());
-        read(self.repository, self.survey.files.clone(), |_, index| {
-            let marks = index.packs_to_delete.into_iter();
-            let marks = marks.filter(|pack| recovered.contains(&pack.id) && !pack.blobs.is_empty());
-            found.extend(marks.filter(|pack| taken.is_new(pack)));
-            Ok(())
-        })
-        .await?;
+        self.repository
+            .load_files(self.survey.files.clone(), |_, index: IndexFile| {
+                let marks = index.packs_to_delete.into_iter();
+                let marks =
+                    marks.filter(|pack| recovered.contains(&pack.id) && !pack.blobs.is_empty());
+                found.extend(marks.filter(|pack| taken.is_new(pack)));
+                Ok(())
+            })
+            .await?;
         let mut live = IndexWriter::live(self.repository, self.lock);
         for pack in found {
             live.add(pack).await?;

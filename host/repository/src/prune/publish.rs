@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use lockgate_types::{Digest, Timestamp};
 
 use super::plan::Plan;
-use super::survey::{Survey, read};
+use super::survey::Survey;
 use crate::error::Result;
 use crate::format::{IndexFile, IndexPack, Time};
 use crate::layout::FileKind;
@@ -127,12 +127,7 @@ pub(super) async fn publish(
     let merges = small.len() > SMALL_FILES_MAX && lock.seen().others.is_empty();
     let mut taken = Taken::default();
     for file in &survey.files {
-        let mut index = IndexFile::default();
-        read(repository, vec![*file], |_, read| {
-            index = read;
-            Ok(())
-        })
-        .await?;
+        let index: IndexFile = repository.load(*file).await?;
         let marks_are_over = index.packs_to_delete.iter().all(is_over);
         let changes = index.packs.iter().any(|pack| is_leaving(&pack.id))
             || (merges && small.contains(&file.id) && !index.packs.is_empty())
@@ -180,13 +175,9 @@ pub(super) async fn unmark(
     let files = repository.list_files(FileKind::Index).await?;
     let mut count = 0;
     for file in files.into_iter().filter(|file| marks.contains(&file.id)) {
-        let mut packs = Vec::new();
-        read(repository, vec![file], |_, index| {
-            packs = index.packs_to_delete;
-            Ok(())
-        })
-        .await?;
-        for pack in packs.into_iter().filter(|pack| !pack.blobs.is_empty() && is_wanted(pack)) {
+        let index: IndexFile = repository.load(file).await?;
+        let packs = index.packs_to_delete.into_iter();
+        for pack in packs.filter(|pack| !pack.blobs.is_empty() && is_wanted(pack)) {
             count += 1;
             live.add(pack).await?;
         }

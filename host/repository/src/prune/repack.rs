@@ -12,11 +12,11 @@ use lockgate_types::Digest;
 use super::plan::Plan;
 use super::progress::Step;
 use super::publish::IndexWriter;
-use super::survey::{Survey, read};
+use super::survey::Survey;
 use crate::check::expected_size;
 use crate::compress::Expander;
 use crate::error::{Error, Result};
-use crate::format::{BlobKind, IndexPack, PackedBlob, pack_header_encode};
+use crate::format::{BlobKind, IndexFile, IndexPack, PackedBlob, pack_header_encode};
 use crate::hash::sha256;
 use crate::layout::{digest, off_reactor, pack_name};
 use crate::limits;
@@ -98,26 +98,28 @@ async fn sources(
 ) -> Result<HashMap<Digest, IndexPack>> {
     let chosen: HashSet<Digest> = plan.repacked.iter().copied().collect();
     let mut sources: HashMap<Digest, IndexPack> = HashMap::new();
-    read(repository, survey.files.clone(), |_, index| {
-        for pack in index.packs {
-            if chosen.contains(&pack.id) {
-                match sources.entry(pack.id) {
-                    Entry::Occupied(known) => known.into_mut().blobs.extend(pack.blobs),
-                    Entry::Vacant(place) => drop(place.insert(pack)),
-                }
-            } else if !plan.changes(&pack.id) {
-                for blob in &pack.blobs {
-                    survey.needs.keep(blob.kind, &blob.id);
+    repository
+        .load_files(survey.files.clone(), |_, index: IndexFile| {
+            for pack in index.packs {
+                if chosen.contains(&pack.id) {
+                    match sources.entry(pack.id) {
+                        Entry::Occupied(known) => known.into_mut().blobs.extend(pack.blobs),
+                        Entry::Vacant(place) => drop(place.insert(pack)),
+                    }
+                } else if !plan.changes(&pack.id) {
+                    for blob in &pack.blobs {
+                        survey.needs.keep(blob.kind, &blob.id);
+                    }
                 }
             }
-        }
-        let recovered = |pack: &&IndexPack| plan.recovered.contains(&pack.id);
-        for blob in index.packs_to_delete.iter().filter(recovered).flat_map(|pack| &pack.blobs) {
-            survey.needs.keep(blob.kind, &blob.id);
-        }
-        Ok(())
-    })
-    .await?;
+            let recovered = |pack: &&IndexPack| plan.recovered.contains(&pack.id);
+            for blob in index.packs_to_delete.iter().filter(recovered).flat_map(|pack| &pack.blobs)
+            {
+                survey.needs.keep(blob.kind, &blob.id);
+            }
+            Ok(())
+        })
+        .await?;
     Ok(sources)
 }
 

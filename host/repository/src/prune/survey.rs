@@ -70,17 +70,18 @@ impl Survey {
         let mut needs = NeedsBuilder::new()?;
         let times: HashMap<Digest, Option<Timestamp>> =
             files.iter().map(|file| (file.id, file.modified)).collect();
-        read(repository, files.clone(), |id, index| {
-            step.advance(1);
-            let time = times.get(&id).copied().flatten();
-            for (pack, is_mark) in both(&index) {
-                note(packs.entry(pack.id).or_default(), pack, is_mark, time)?;
-                trees.add(pack);
-                pack.blobs.iter().for_each(|blob| needs.add(blob.kind, &blob.id));
-            }
-            Ok(())
-        })
-        .await?;
+        repository
+            .load_files(files.clone(), |id, index: IndexFile| {
+                step.advance(1);
+                let time = times.get(&id).copied().flatten();
+                for (pack, is_mark) in both(&index) {
+                    note(packs.entry(pack.id).or_default(), pack, is_mark, time)?;
+                    trees.add(pack);
+                    pack.blobs.iter().for_each(|blob| needs.add(blob.kind, &blob.id));
+                }
+                Ok(())
+            })
+            .await?;
         let needs = Arc::new(crate::layout::off_reactor(move || needs.finish()).await);
         let unnamed = list(repository, &mut packs).await?;
         let is_there = |id: &_| packs.get(id).is_some_and(|state: &PackState| state.is_there);
@@ -102,21 +103,22 @@ impl Survey {
     async fn count(&mut self, repository: &Repository, mut done: impl FnMut()) -> Result<()> {
         let (needs, packs) = (&self.needs, &mut self.packs);
         let mut later: [Vec<IndexPack>; 3] = Default::default();
-        read(repository, self.files.clone(), |_, index| {
-            done();
-            for (pack, _) in both(&index) {
-                match packs.get_mut(&pack.id) {
-                    Some(state) if !state.is_there => later[2].push(pack.clone()),
-                    Some(state) if state.is_marked => {
-                        later[usize::from(!state.is_live)].push(pack.clone());
+        repository
+            .load_files(self.files.clone(), |_, index: IndexFile| {
+                done();
+                for (pack, _) in both(&index) {
+                    match packs.get_mut(&pack.id) {
+                        Some(state) if !state.is_there => later[2].push(pack.clone()),
+                        Some(state) if state.is_marked => {
+                            later[usize::from(!state.is_live)].push(pack.clone());
+                        }
+                        Some(state) => state.count(pack, needs),
+                        None => {}
                     }
-                    Some(state) => state.count(pack, needs),
-                    None => {}
                 }
-            }
-            Ok(())
-        })
-        .await?;
+                Ok(())
+            })
+            .await?;
         for pack in later.iter().flatten() {
             if let Some(state) = packs.get_mut(&pack.id) {
                 state.count(pack, needs);
@@ -204,19 +206,4 @@ fn note(
 pub(super) fn both(index: &IndexFile) -> impl Iterator<Item = (&IndexPack, bool)> {
     let live = index.packs.iter().map(|pack| (pack, false));
     live.chain(index.packs_to_delete.iter().map(|pack| (pack, true)))
-}
-
-/// Reads index files one after the other, in any order.
-pub(super) async fn read(
-    repository: &Repository,
-    files: Vec<ListedFile>,
-    mut take: impl FnMut(Digest, IndexFile) -> Result<()>,
-) -> Result<()> {
-    repository
-        .load_files(FileKind::Index, files, |id, json| {
-            let index = IndexFile::parse(&json)
-                .map_err(|error| error.at(format_args!("file index/{id}")))?;
-            take(id, index)
-        })
-        .await
 }

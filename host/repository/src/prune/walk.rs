@@ -109,8 +109,7 @@ pub(super) async fn walk_late(
     let mut places = TreePlaces::default();
     let files = repository.list_files(FileKind::Index).await?;
     repository
-        .load_files(FileKind::Index, files, |_, json| {
-            let file = IndexFile::parse(&json)?;
+        .load_files(files, |_, file: IndexFile| {
             file.packs.iter().chain(&file.packs_to_delete).for_each(|pack| places.add(pack));
             Ok(())
         })

@@ -213,14 +213,9 @@ async fn assert_snapshot_is_of(reader: &Reader, root: Digest, folder: &Path) {
 
 async fn load(repository: &Repository, kind: FileKind) -> Vec<(Digest, Vec<u8>)> {
     let mut found = Vec::new();
-    let files = repository.list_files(kind).await.unwrap();
-    repository
-        .load_files(kind, files, |id, json| {
-            found.push((id, json));
-            Ok(())
-        })
-        .await
-        .unwrap();
+    for file in repository.list_files(kind).await.unwrap() {
+        found.push((file.id, repository.load_file(kind, file).await.unwrap()));
+    }
     found
 }
 

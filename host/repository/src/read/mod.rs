@@ -57,7 +57,7 @@ pub struct Reader {
 #[derive(Debug)]
 struct Inner {
     repository: Repository,
-    index: Index,
+    index: Arc<Index>,
     engine: Engine,
     trees: Trees,
     windows: Windows,

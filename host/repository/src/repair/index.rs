@@ -7,7 +7,7 @@ use super::report::IndexRepair;
 use crate::check::{Header, expected_size, header_of, is_about_object, list_packs};
 use crate::error::{Error, Result};
 use crate::format::{IndexFile, IndexPack, PackedBlob};
-use crate::layout::{FileKind, ListedFile, off_reactor, pack_name};
+use crate::layout::{FileKind, off_reactor, pack_name};
 use crate::limits;
 use crate::lock::LockGuard;
 use crate::open::Repository;
@@ -82,13 +82,9 @@ impl Repository {
     ) -> Result<State> {
         let mut state = State::default();
         let files = self.list_files(FileKind::Index).await?;
-        let mut loads = futures::stream::iter(files)
-            .map(|file: ListedFile| async move {
-                (file.id, self.load_file(FileKind::Index, file).await)
-            })
-            .buffer_unordered(limits::LOADS_AT_A_TIME);
+        let mut loads = std::pin::pin!(self.load_all::<IndexFile>(files));
         while let Some((id, loaded)) = loads.next().await {
-            match loaded.and_then(|json| IndexFile::parse(&json)) {
+            match loaded {
                 Ok(_) if all => state.bad.push(id),
                 Ok(file) => state.sort(id, file, packs),
                 Err(error) if !is_about_object(&error) => return Err(error),

@@ -134,8 +134,7 @@ impl Repository {
     ) -> Result<Vec<Snapshot>> {
         let mut snapshots = Vec::new();
         for file in self.list_files(FileKind::Snapshot).await? {
-            let loaded = self.load_file(FileKind::Snapshot, file).await;
-            match loaded.and_then(|json| Snapshot::parse(file.id, &json)) {
+            match self.load::<Snapshot>(file).await {
                 Ok(snapshot) if selection.filter.takes(&snapshot) => snapshots.push(snapshot),
                 Ok(_) => {}
                 Err(error) if error.is_of_missing_file() => {}

@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_types::Digest;
 
@@ -22,7 +22,7 @@ pub(super) struct Written {
 
 /// What the repository holds, and what this run adds to it.
 pub(super) struct Known {
-    index: Index,
+    index: Arc<Index>,
     /// The index files that were looked at.
     files: Mutex<HashSet<Digest>>,
     /// Packs that this run relies on.
@@ -36,8 +36,8 @@ impl Known {
         repository: &Repository,
         distrusted: &HashSet<Digest>,
     ) -> Result<Self> {
-        let (index, files) = repository.load_index_without(distrusted).await?;
-        let (files, added) = (Mutex::new(files), Claims::new());
+        let index = repository.load_index_without(distrusted).await?;
+        let (files, added) = (Mutex::new(index.files().clone()), Claims::new());
         Ok(Self { index, files, relied_on: Mutex::default(), added })
     }
 
@@ -90,9 +90,7 @@ impl Known {
         }
         let (mut live, mut marked, mut rescued) = (HashSet::new(), HashMap::new(), HashMap::new());
         repository
-            .load_files(FileKind::Index, files, |id, json| {
-                let file = IndexFile::parse(&json)
-                    .map_err(|error| error.at(format_args!("file index/{id}")))?;
+            .load_files(files, |id, file: IndexFile| {
                 let is_needed = |pack: &IndexPack| needed.contains(&pack.id);
                 live.extend(file.packs.into_iter().filter(is_needed).map(|pack| pack.id));
                 // Without its blobs it was marked before an index named it: then ours does.

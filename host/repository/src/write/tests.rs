@@ -1,4 +1,5 @@
 use std::io::Cursor;
+use std::sync::Arc;
 
 use lockgate_storage::fault::{Fault, Faults, Operation};
 use lockgate_storage::{Storage, StorageOptions, StorageUrl};
@@ -126,12 +127,30 @@ async fn what_is_known_is_not_stored_again() {
     write(&second, "a", &bytes, 123_456).unwrap();
     let reader = repository.reader().await.unwrap();
     let node = reader.node(&snapshot.tree, &path("b")).await.unwrap().unwrap();
-    assert!(second.contains(node.blobs()));
-    second.add(path("b"), node).unwrap();
+    let lost = Node { content: Some(vec![node.blobs()[0], Digest([7; 32])]), ..node.clone() };
+    assert!(!second.add_if_stored(path("c"), lost).unwrap());
+    assert!(second.add_if_stored(path("b"), node).unwrap());
     let again = second.commit(SnapshotDraft::default()).await.unwrap();
     assert_eq!(again.tree, snapshot.tree);
     assert_eq!(again.summary.as_ref().unwrap().data_added, 0);
     assert!(read(&repository, &again, "b").await == Some(bytes));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_shared_until_a_file_comes() {
+    let repository = repository().await;
+    let before = repository.load_index().await.unwrap();
+    let writer = repository.writer(options()).await.unwrap();
+    assert!(Arc::ptr_eq(&before, &repository.load_index().await.unwrap()));
+    write(&writer, "a", &content(1, 100_000), 100_000).unwrap();
+    writer.commit(SnapshotDraft::default()).await.unwrap();
+
+    let after = repository.load_index().await.unwrap();
+    assert!(before.blobs_count() < after.blobs_count());
+    let distrusted = after.packs().copied().collect();
+    let without = repository.load_index_without(&distrusted).await.unwrap();
+    assert_eq!(without.blobs_count(), 0);
+    assert!(Arc::ptr_eq(&after, &repository.load_index().await.unwrap()));
 }
 
 async fn tree_bytes(repository: &Repository) -> u64 {
