@@ -16,6 +16,11 @@ pub(crate) const BLOB_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024 - 1;
 /// Small files that are loaded at the same time.
 pub(crate) const LOADS_AT_A_TIME: usize = 16;
 
+/// Threads that this process can have at work at the same time.
+pub(crate) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Keys that a password is tried on: each try costs a noticeable time, and whoever writes to the storage can add keys.
 pub(crate) const KEYS_TRIED_MAX: usize = 20;
 

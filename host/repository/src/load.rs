@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt, stream};
 use lockgate_types::Digest;
 
 use crate::error::Result;
-use crate::format::{IndexFile, Snapshot};
+use crate::format::{IndexFile, LockFile, Snapshot};
 use crate::layout::{FileKind, ListedFile, off_reactor};
 use crate::{limits, open::Repository};
 
@@ -33,6 +33,14 @@ impl FromFile for Snapshot {
     }
 }
 
+impl FromFile for LockFile {
+    const KIND: FileKind = FileKind::Lock;
+
+    fn from_file(_: Digest, json: &[u8]) -> Result<Self> {
+        Self::parse(json)
+    }
+}
+
 impl Repository {
     /// What `file` says.
     pub(crate) async fn load<T: FromFile>(&self, file: ListedFile) -> Result<T> {
@@ -46,7 +54,6 @@ impl Repository {
         &self,
         files: Vec<ListedFile>,
     ) -> impl Stream<Item = (Digest, Result<T>)> + Send {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         stream::iter(files)
             .map(move |file| async move { (file.id, self.fetch_file(T::KIND, file).await) })
             .buffer_unordered(limits::LOADS_AT_A_TIME)
@@ -56,7 +63,7 @@ impl Repository {
                     Err(error) => (id, Err(error)),
                 }
             })
-            .buffer_unordered(cpus)
+            .buffer_unordered(limits::cpus())
     }
 
     /// Hands what each of `files` says to `take` as it comes, in any order. The first that cannot be read ends it.

@@ -19,9 +19,7 @@ impl Digest {
     pub fn short(&self) -> String {
         self.to_string().chars().take(8).collect()
     }
-}
 
-impl Digest {
     /// The text on the stack: millions of digests are printed and read in a run.
     fn digits(&self) -> [u8; 64] {
         let mut digits = [0; 64];

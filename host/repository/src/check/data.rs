@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::PackedBlob;
 use crate::hash::Engine;
 use crate::layout::pack_name;
+use crate::limits;
 use crate::open::Repository;
 
 /// Packs that are fetched at a time.
@@ -44,7 +45,7 @@ pub(super) async fn read(
     findings: &mut Findings,
     mut report: impl FnMut(u64),
 ) -> Result<()> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let threads = limits::cpus().min(THREADS_MAX);
     let (engine, buffers) = (Engine::detect(), Arc::default());
     let mut work = Work { threads, engine, buffers, tasks: JoinSet::new() };
     let storage = source.repository.storage();

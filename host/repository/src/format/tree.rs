@@ -214,7 +214,7 @@ impl TreeNodes {
     /// All of them; faster than one after the other.
     ///
     /// # Errors
-    /// As [`TreeNodes::next_node`].
+    /// As [`parse_tree`]: what is out of order is sorted.
     pub(crate) fn all(self) -> Result<Vec<Node>> {
         match self.parsed {
             Some(parsed) => Ok(parsed.collect()),

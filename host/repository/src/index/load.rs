@@ -6,7 +6,7 @@ use lockgate_types::Digest;
 use super::{Index, IndexBuilder};
 use crate::error::Result;
 use crate::format::IndexFile;
-use crate::layout::{FileKind, ListedFile, off_reactor};
+use crate::layout::{FileKind, off_reactor};
 use crate::limits;
 use crate::open::Repository;
 
@@ -53,33 +53,24 @@ impl Repository {
     async fn load_listed_index(&self, distrusted: &HashSet<Digest>) -> Result<Arc<Index>> {
         let files = self.list_files(FileKind::Index).await?;
         let ids = files.iter().map(|file| file.id).collect();
-        if !distrusted.is_empty() {
-            return self.build_index(files, ids, distrusted).await;
-        }
-        if let Some(last) = self.last_index().of(&ids) {
+        let is_whole = distrusted.is_empty();
+        if is_whole && let Some(last) = self.last_index().of(&ids) {
             return Ok(last);
         }
-        let index = self.build_index(files, ids, distrusted).await?;
-        self.last_index().note(&index);
-        Ok(index)
-    }
-
-    async fn build_index(
-        &self,
-        files: Vec<ListedFile>,
-        ids: HashSet<Digest>,
-        distrusted: &HashSet<Digest>,
-    ) -> Result<Arc<Index>> {
         let mut builder = IndexBuilder::new();
-        builder.files = ids;
         self.load_files(files, |_, mut file: IndexFile| {
-            if !distrusted.is_empty() {
+            if !is_whole {
                 file.packs.retain(|pack| !distrusted.contains(&pack.id));
                 file.packs_to_delete.retain(|pack| !distrusted.contains(&pack.id));
             }
             builder.add(&file)
         })
         .await?;
-        Ok(Arc::new(off_reactor(move || builder.finish()).await))
+        let index = off_reactor(move || Index { files: ids, ..builder.finish() }).await;
+        let index = Arc::new(index);
+        if is_whole {
+            self.last_index().note(&index);
+        }
+        Ok(index)
     }
 }

@@ -70,7 +70,6 @@ struct Table {
 /// Takes index files in any order.
 #[derive(Debug)]
 pub struct IndexBuilder {
-    files: HashSet<Digest>,
     packs: Vec<Digest>,
     ends: Vec<u32>,
     numbers: HashMap<Digest, u32>,
@@ -255,7 +254,6 @@ impl IndexBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            files: HashSet::new(),
             packs: Vec::new(),
             ends: Vec::new(),
             numbers: HashMap::new(),
@@ -313,8 +311,8 @@ impl IndexBuilder {
         self.live.move_out(&self.marked_packs, &mut self.marked);
         self.live.sort();
         self.marked.sort();
-        let Self { files, packs, ends, live, marked, .. } = self;
-        Index { files, packs, ends, live, marked }
+        let Self { packs, ends, live, marked, .. } = self;
+        Index { files: HashSet::new(), packs, ends, live, marked }
     }
 }
 

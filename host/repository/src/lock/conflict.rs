@@ -145,7 +145,7 @@ async fn load(repository: &Repository, file: ListedFile) -> Result<Option<LockFi
     let mut tries = 0;
     loop {
         tries += 1;
-        match try_load(repository, file).await {
+        match repository.load(file).await {
             Ok(lock) => return Ok(Some(lock)),
             Err(error) if error.is_of_missing_file() => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Storage => return Err(error),
@@ -156,11 +156,6 @@ async fn load(repository: &Repository, file: ListedFile) -> Result<Option<LockFi
             Err(_) => tokio::time::sleep(LOAD_AGAIN_AFTER).await,
         }
     }
-}
-
-/// What a lock says, read once.
-pub(super) async fn try_load(repository: &Repository, file: ListedFile) -> Result<LockFile> {
-    LockFile::parse(&repository.load_file(FileKind::Lock, file).await?)
 }
 
 /// Whether a lock counts for nothing: its process is gone, or it is old at `now`, both by the clock of the storage.

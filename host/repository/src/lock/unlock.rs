@@ -2,7 +2,7 @@
 
 use lockgate_types::Digest;
 
-use super::conflict::{is_stale, try_load};
+use super::conflict::is_stale;
 use super::guard::write;
 use super::{Mode, Timing};
 use crate::error::{ErrorKind, Result};
@@ -47,7 +47,7 @@ impl Repository {
         let now = files.iter().find(|file| file.id == own).and_then(|file| file.modified);
         let mut locks = Vec::new();
         for file in files.into_iter().filter(|file| file.id != own) {
-            let read = match try_load(self, file).await {
+            let read = match self.load(file).await {
                 Err(error) if error.is_of_missing_file() => continue,
                 Err(error) if error.kind() == ErrorKind::Storage => return Err(error),
                 read => read.ok(),

@@ -1,5 +1,6 @@
 use crate::chunk::Chunking;
 use crate::compress::Compression;
+use crate::limits;
 
 /// How a run writes. Every field has a default that suits one machine and one repository.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ impl Default for WriteOptions {
             verify: true,
             pack_bytes: 16 << 20,
             memory_bytes: 128 << 20,
-            cpu_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu_threads: limits::cpus(),
             uploads: 4,
             vector_hashing: true,
         }
