@@ -56,6 +56,9 @@ pub const IDLE_CONNECTIONS_MAX: usize = 8;
 pub const IDLE_CONNECTION_TIME: Duration = Duration::from_secs(4);
 /// Entries in one answer of `archive.entries`, names in one answer of `files.listing.next`.
 pub const PAGE_ENTRIES_MAX: u32 = 1_000;
+/// Questions about the parent snapshot that one instance may have under way. Their answers must fit into the socket, so that the host
+/// never waits for the plugin: each is a byte an entry.
+pub const LOOKUPS_MAX: usize = 4;
 /// How often the deadline of running instances is looked at.
 pub const EPOCH: Duration = Duration::from_millis(10);
 /// How long a plugin may go on after it was told that the run is cancelled.

@@ -1,4 +1,6 @@
-use lockgate_plugin::archive::{self, Lookup};
+use std::collections::VecDeque;
+
+use lockgate_plugin::archive::{self, LOOKUPS_MAX, Lookup};
 use lockgate_plugin::files::File;
 use lockgate_plugin::path::shown;
 use lockgate_plugin::{Entry, Error, Failure, Fingerprint, Kind, Metadata, Result, Summary, files};
@@ -20,8 +22,9 @@ pub fn export(folder: &str, config: &Config) -> Result<Summary> {
         items: 0,
         troubles: Troubles::new(folder, config),
         fingerprint: config.fingerprint.then(LiveFingerprint::default),
-        asked: None,
-        watched: Vec::new(),
+        asked: VecDeque::new(),
+        questions: 0,
+        watched: VecDeque::new(),
     };
     while let Some(step) = walk.next()? {
         match step {
@@ -29,7 +32,7 @@ pub fn export(folder: &str, config: &Config) -> Result<Summary> {
             Step::Unlisted(path, failure) => export.troubles.unread(&path, failure)?,
         }
     }
-    export.answered()?;
+    while export.answered()? {}
     export.settle()?;
     let mut summary = Summary::of_items(export.items);
     summary.fingerprint = export.fingerprint.map(LiveFingerprint::finish);
@@ -60,40 +63,55 @@ struct Export<'a> {
     items: u64,
     troubles: Troubles<'a>,
     fingerprint: Option<LiveFingerprint>,
-    /// Entries that the host looks up while the next names are listed.
-    asked: Option<Asked>,
-    /// Large files that the host may still be reading, as they were before.
-    watched: Vec<(Vec<u8>, Metadata)>,
+    /// Entries that the host looks up while the next names are listed, those of the first question first.
+    asked: VecDeque<Asked>,
+    /// How many questions the host was asked.
+    questions: u64,
+    /// Large files that the host may still be reading.
+    watched: VecDeque<Watched>,
 }
 
 /// A question to the host.
 struct Asked {
     entries: Vec<Entry>,
-    /// None where there is nothing to look up.
-    lookup: Option<Lookup>,
+    /// With its number; none where there is nothing to look up.
+    lookup: Option<(u64, Lookup)>,
+}
+
+struct Watched {
+    path: Vec<u8>,
+    /// As it was before.
+    before: Metadata,
+    /// The host has read it when it answers what it was asked after this question.
+    asked: u64,
 }
 
 impl Export<'_> {
-    /// Saves the names that were asked about before, and asks which of `found` the last snapshot has.
+    /// Asks which of `found` the last snapshot has, and saves those of the first question where many are under way.
     fn ask(&mut self, found: Vec<Found>) -> Result<()> {
         let entries: Vec<Entry> =
             found.into_iter().map(|Found { path, metadata }| entry(path, metadata)).collect();
-        self.answered()?;
+        if self.asked.len() == LOOKUPS_MAX {
+            self.answered()?;
+        }
         let lookup = match entries.iter().any(is_file) {
-            true => Some(archive::start_reuse(&entries)?),
+            true => {
+                self.questions += 1;
+                Some((self.questions, archive::start_reuse(&entries)?))
+            }
             false => None,
         };
-        self.asked = Some(Asked { entries, lookup });
+        self.asked.push_back(Asked { entries, lookup });
         Ok(())
     }
 
-    fn answered(&mut self) -> Result<()> {
-        let Some(Asked { entries, lookup }) = self.asked.take() else { return Ok(()) };
+    /// Saves the entries of the first question; false when there is none.
+    fn answered(&mut self) -> Result<bool> {
+        let Some(Asked { entries, lookup }) = self.asked.pop_front() else { return Ok(false) };
         let reused = match lookup {
-            Some(lookup) => {
+            Some((question, lookup)) => {
                 let reused = lookup.finish()?;
-                // The host answers after it has taken everything before, so that the files of the last page are read by now.
-                self.look_again();
+                self.look_again(question);
                 reused
             }
             None => vec![false; entries.len()],
@@ -113,7 +131,7 @@ impl Export<'_> {
             }
             self.saved(entry, saved.as_ref())?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Saves the content of a file, and gives the file that was read. The inner failure is about this file alone.
@@ -128,7 +146,8 @@ impl Export<'_> {
         }
         writer.finish()?;
         if let Some(metadata) = entry.metadata.as_ref().filter(|now| now.size >= WATCHED_BYTES) {
-            self.watched.push((entry.path.clone(), metadata.clone()));
+            let (path, before, asked) = (entry.path.clone(), metadata.clone(), self.questions);
+            self.watched.push_back(Watched { path, before, asked });
         }
         Ok(Ok(file))
     }
@@ -148,13 +167,15 @@ impl Export<'_> {
     fn settle(&mut self) -> Result<()> {
         if !self.watched.is_empty() {
             archive::settle()?;
-            self.look_again();
+            self.look_again(u64::MAX);
         }
         Ok(())
     }
 
-    fn look_again(&mut self) {
-        for (path, before) in self.watched.drain(..) {
+    /// At the files that the host has read when it answers the question with this number.
+    fn look_again(&mut self, question: u64) {
+        while let Some(file) = self.watched.pop_front_if(|file| file.asked < question) {
+            let Watched { path, before, .. } = file;
             // One that is gone by now was still saved whole.
             let now = files::status(self.folder, &path);
             if now.is_ok_and(|now| !is_same_content(&before, &now)) {

@@ -15,6 +15,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 const LARGE_BYTES: usize = 256 << 10;
 /// Entries in one question to the host.
 const PAGE_ENTRIES: usize = 500;
+/// [`Lookup`]s that one instance has under way at most: starting another waits for the oldest.
+pub const LOOKUPS_MAX: usize = 4;
 /// Bytes of paths and attributes in one question to the host, which refuses 16 MiB.
 const PAGE_BYTES: usize = 4 << 20;
 /// Entries in one [`Transfer`]: as many descriptors can travel beside one message.
@@ -45,8 +47,9 @@ pub fn reuse(entries: &[Entry]) -> Result<Vec<bool>> {
     start_reuse(entries)?.finish()
 }
 
-/// Begins to ask the same as [`reuse`] while the plugin goes on; [`Lookup::finish`] waits for the answer and must be called. What the
-/// host is asked meanwhile waits for this; the files of `files` are the worker's own business and do not.
+/// Begins to ask the same as [`reuse`] while the plugin goes on; [`Lookup::finish`] waits for the answer and must be called. Up to
+/// [`LOOKUPS_MAX`] may be under way without a wait. What else the host is asked meanwhile waits for them; the files of `files` are the
+/// worker's own business and do not.
 ///
 /// # Errors
 /// As [`reuse`].

@@ -1,8 +1,8 @@
 //! Answers that the plugin does not wait for.
 //!
-//! The question is sent and its answer left for later. The host answers in order, so whoever asks next takes that answer first.
+//! The question is sent and its answer left for later. The host answers in order, so whoever asks next takes those answers first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::fault::{Fault, Reply};
 use super::state::State;
@@ -12,8 +12,8 @@ use crate::protocol::Answer;
 #[derive(Debug, Default)]
 pub struct Owed {
     last: u64,
-    /// The question whose answer has not come: there is never more than one.
-    under_way: Option<u64>,
+    /// The questions whose answers have not come, in the order in which they were sent.
+    under_way: VecDeque<u64>,
     came: BTreeMap<u64, Reply<Answer>>,
     /// Questions whose answers were not fetched.
     unfetched: usize,
@@ -31,17 +31,39 @@ impl State {
     pub fn owe(&mut self) -> Ticket {
         let owed = &mut self.call.owed;
         owed.last += 1;
-        owed.under_way = Some(owed.last);
+        owed.under_way.push_back(owed.last);
         owed.unfetched += 1;
         Ticket { call: self.call.number, number: owed.last }
     }
 
-    /// Takes the answer that the host still owes, so that the next one is that to the next question.
+    /// Takes the answers that the host still owes, so that the next one is that to the next question.
     ///
     /// # Errors
     /// Only when the lane is lost: a failure is told to whoever fetches the answer.
     pub fn settle(&mut self) -> Reply<()> {
-        let Some(number) = self.call.owed.under_way.take() else { return Ok(()) };
+        self.settle_but(0)
+    }
+
+    /// Takes answers until the host owes at most `left`.
+    ///
+    /// # Errors
+    /// As [`State::settle`].
+    pub fn settle_but(&mut self, left: usize) -> Reply<()> {
+        while self.call.owed.under_way.len() > left {
+            self.take_answer()?;
+        }
+        Ok(())
+    }
+
+    fn settle_until(&mut self, ticket: Ticket) -> Reply<()> {
+        while self.call.owed.under_way.front().is_some_and(|first| *first <= ticket.number) {
+            self.take_answer()?;
+        }
+        Ok(())
+    }
+
+    fn take_answer(&mut self) -> Reply<()> {
+        let Some(number) = self.call.owed.under_way.pop_front() else { return Ok(()) };
         match self.answer() {
             Err(trap @ Fault::Trap(_)) => Err(trap),
             answer => {
@@ -57,9 +79,7 @@ impl State {
         if ticket.call != self.call.number {
             return Err(Fault::other(format!("the {what} belongs to a call that has ended")));
         }
-        if self.call.owed.under_way == Some(ticket.number) {
-            self.settle()?;
-        }
+        self.settle_until(ticket)?;
         let came = self.call.owed.came.remove(&ticket.number);
         let answer = came.ok_or_else(|| Fault::other(format!("the {what} is finished")))?;
         self.call.owed.unfetched = self.call.owed.unfetched.saturating_sub(1);
@@ -71,9 +91,7 @@ impl State {
         if ticket.call != self.call.number {
             return Ok(());
         }
-        if self.call.owed.under_way == Some(ticket.number) {
-            self.settle()?;
-        }
+        self.settle_until(ticket)?;
         self.call.owed.came.remove(&ticket.number);
         Ok(())
     }

@@ -10,8 +10,8 @@ use wasmtime::component::{Linker, Resource, WasmList};
 use super::files::OpenFile;
 use super::under_way::{self, Lookup, Transfer};
 use crate::limits::{
-    DATA_BYTES_MAX, DESCRIPTORS_MAX, INLINE_BYTES_MAX, OPEN_ENTRIES_MAX, PAGE_ENTRIES_MAX,
-    READ_BYTES_MAX,
+    DATA_BYTES_MAX, DESCRIPTORS_MAX, INLINE_BYTES_MAX, LOOKUPS_MAX, OPEN_ENTRIES_MAX,
+    PAGE_ENTRIES_MAX, READ_BYTES_MAX,
 };
 use crate::protocol::{Answer, FromWorker, Question};
 use crate::worker::bindings::lockgate::datastore::archive::{
@@ -101,6 +101,7 @@ impl Host for State {
 
     fn reuse(&mut self, entries: Vec<Entry>) -> Reply<Vec<bool>> {
         self.expect(Activity::Export, "archive.reuse")?;
+        self.settle()?;
         let count = self.ask_to_reuse(entries)?;
         let answer = self.answer()?;
         self.found(answer, count)
@@ -108,6 +109,7 @@ impl Host for State {
 
     fn start_reuse(&mut self, entries: Vec<Entry>) -> Reply<Resource<Lookup>> {
         self.expect(Activity::Export, "archive.start-reuse")?;
+        self.settle_but(LOOKUPS_MAX - 1)?;
         let count = self.ask_to_reuse(entries)?;
         self.hand_out(|ticket| Lookup { ticket, count })
     }
@@ -335,7 +337,7 @@ impl State {
             entries.clear();
         }
         self.call.unconfirmed = true;
-        self.send_question(Question::Reuse { entries })?;
+        self.tell_now(&FromWorker::Question(Question::Reuse { entries }), &[])?;
         Ok(count)
     }
 

@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 
 use super::capability::{again, bare_entry, failure, state};
 use super::*;
-use crate::limits::DESCRIPTORS_MAX;
+use crate::limits::{DESCRIPTORS_MAX, LOOKUPS_MAX};
 use crate::protocol::{Answer, Question};
 use crate::worker::bindings::lockgate::datastore::archive::{
     self, Extraction, HostLookup, HostTransfer,
@@ -123,6 +123,31 @@ fn a_lookup_is_answered_later() {
         };
         assert_eq!(entries.len(), asked);
     }
+}
+
+#[test]
+fn several_lookups_are_under_way_and_each_gets_its_own_answer() {
+    let (mut state, mut host) = state(None);
+    state.begin_call(Activity::Export);
+    let is_reused = |count: usize| count.is_multiple_of(2);
+    // Nobody answers yet.
+    let mut lookups: Vec<_> = (1..=LOOKUPS_MAX).map(|count| look_up(&mut state, count)).collect();
+    let answering = thread::spawn(move || {
+        for count in 1..=LOOKUPS_MAX + 1 {
+            let question = host.receive().unwrap();
+            let Some(FromWorker::Question(Question::Reuse { entries })) = question else {
+                panic!("{question:?}");
+            };
+            assert_eq!(entries.len(), count);
+            answer(&mut host, Ok(Answer::Reused(vec![is_reused(count); count])));
+        }
+    });
+    lookups.push(look_up(&mut state, LOOKUPS_MAX + 1));
+    for (place, lookup) in lookups.into_iter().enumerate().rev() {
+        let count = place + 1;
+        assert_eq!(HostLookup::finish(&mut state, lookup).unwrap(), vec![is_reused(count); count]);
+    }
+    answering.join().unwrap();
 }
 
 #[test]

@@ -125,6 +125,9 @@ impl Lookup {
     }
 }
 
+/// A question is answered before another can be asked.
+pub const LOOKUPS_MAX: usize = 1;
+
 /// The same.
 ///
 /// # Errors
