@@ -60,13 +60,13 @@ pub use forget::{
     Filter, ForgetGroup, ForgetOptions, ForgetReport, GroupKey, Grouping, Kept, PINS, Period,
     Policy, Reason, Slot,
 };
-pub use format::{Node, NodeKind, Snapshot, SnapshotSummary, Time, Xattr};
+pub use format::{Node, NodeKind, PastNode, Snapshot, SnapshotSummary, Time, Xattr};
 pub use heal::{HealOptions, HealReport, Lost};
 pub use keys::{Key, KeyOptions};
 pub use lock::{Lock, LockGuard, UnlockReport};
 pub use open::{InitOptions, Repository};
 pub use prune::{PruneLimit, PruneOptions, PruneProgress, PruneReport};
-pub use read::{Chunks, ContentReader, Reader, Rescued, Walk};
+pub use read::{Chunks, ContentReader, Reader, Rescued, SealedTree, Walk};
 pub use repair::{IndexRepair, REPAIRED, RepairedSnapshot, SnapshotRepair};
 pub use snapshots::Selection;
 pub use stats::{SnapshotStats, StatsReport};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lockgate_repository::{Node, NodeKind, Reader};
+use lockgate_repository::{PastNode, Reader};
 use lockgate_types::{Digest, Entry, EntryPath};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ pub(super) struct ParentFolders {
 }
 
 /// In the order of the names.
-type Folder = Vec<Node>;
+type Folder = Vec<PastNode>;
 
 /// What a file of the parent snapshot holds.
 pub(super) struct Content {
@@ -78,7 +78,9 @@ impl ParentFolders {
 
     fn read(&mut self, path: &EntryPath) -> Result<Folder> {
         let tree = match (path.parent(), path.name()) {
-            (Some(outer), Some(name)) => find(&*self.folder(&outer)?, name).and_then(subtree),
+            (Some(outer), Some(name)) => {
+                find(&*self.folder(&outer)?, name).and_then(|node| node.subtree)
+            }
             _ => Some(self.tree),
         };
         let Some(tree) = tree else { return Ok(Folder::new()) };
@@ -87,7 +89,7 @@ impl ParentFolders {
         {
             return read;
         }
-        self.runtime.block_on(read(self.reader.clone(), tree))
+        read(&self.reader, &self.runtime, tree)
     }
 
     /// Reads the folder that comes after `path` while the plugin is asked about those in it.
@@ -101,14 +103,14 @@ impl ParentFolders {
             return;
         }
         let (runtime, reader) = (self.runtime.clone(), self.reader.clone());
-        // Reading the names of a large folder takes its time.
-        let task = self.runtime.spawn_blocking(move || runtime.block_on(read(reader, tree)));
+        let task = self.runtime.spawn_blocking(move || read(&reader, &runtime, tree));
         self.ahead = Some(Ahead { tree, task });
     }
 }
 
-async fn read(reader: Reader, tree: Digest) -> Result<Folder> {
-    Ok(reader.folder(&tree, &EntryPath::root()).await?.unwrap_or_default())
+/// The names of a large folder take their time, and are read where they are waited for.
+fn read(reader: &Reader, runtime: &Handle, tree: Digest) -> Result<Folder> {
+    Ok(runtime.block_on(reader.sealed_tree(tree))?.past_nodes()?)
 }
 
 /// The folder that a walk comes to after all names of the one at `path`: the first in it, or else the next beside it or beside one
@@ -117,7 +119,7 @@ fn next_folder(
     path: &EntryPath,
     listed: impl Fn(&EntryPath) -> Option<Arc<Folder>>,
 ) -> Option<Digest> {
-    if let Some(first) = listed(path)?.iter().find_map(subtree) {
+    if let Some(first) = listed(path)?.iter().find_map(|node| node.subtree) {
         return Some(first);
     }
     let mut path = path.clone();
@@ -125,18 +127,14 @@ fn next_folder(
         let (outer, name) = (path.parent()?, path.name()?);
         let folder = listed(&outer)?;
         let after = folder.partition_point(|node| node.name.as_slice() <= name);
-        if let Some(next) = folder.get(after..)?.iter().find_map(subtree) {
+        if let Some(next) = folder.get(after..)?.iter().find_map(|node| node.subtree) {
             return Some(next);
         }
         path = outer;
     }
 }
 
-fn subtree(node: &Node) -> Option<Digest> {
-    node.subtree.filter(|_| node.kind == NodeKind::Directory)
-}
-
-fn find<'a>(folder: &'a Folder, name: &[u8]) -> Option<&'a Node> {
+fn find<'a>(folder: &'a Folder, name: &[u8]) -> Option<&'a PastNode> {
     let found = folder.binary_search_by(|node| node.name.as_slice().cmp(name));
     found.ok().and_then(|index| folder.get(index))
 }
@@ -144,6 +142,9 @@ fn find<'a>(folder: &'a Folder, name: &[u8]) -> Option<&'a Node> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use lockgate_repository::format::{TreePrinter, parse_past_tree};
+    use lockgate_repository::{Node, NodeKind};
 
     use super::*;
 
@@ -173,7 +174,10 @@ mod tests {
                 };
                 Node { name: own.into(), kind, subtree, ..Node::default() }
             };
-            trees.get(path.as_str()).map(|names| Arc::new(names.iter().map(node).collect()))
+            let names = trees.get(path.as_str())?;
+            let mut printer = TreePrinter::new();
+            names.iter().for_each(|name| printer.add(&node(name)).unwrap());
+            Some(Arc::new(parse_past_tree(&printer.finish()).unwrap()))
         };
         let walk = ["", "a", "a/d", "a/e", "a/e/h", "c"];
         for (path, next) in walk.iter().zip(walk.iter().skip(1)) {

@@ -4,7 +4,7 @@
 //! restic and rustic keep: `user.mime_type` (the name that freedesktop.org's shared MIME-info specification gives) and
 //! `user.lockgate.<key>`. An entry without metadata carries the mark `user.lockgate`.
 
-use lockgate_types::{Entry, EntryPath, ExtendedAttribute, Kind, Metadata, Stamp};
+use lockgate_types::{Entry, EntryPath, ExtendedAttribute, Kind, Metadata};
 
 use super::node::mode;
 use super::{Node, NodeKind, Time, Xattr};
@@ -12,7 +12,7 @@ use super::{Node, NodeKind, Time, Xattr};
 const MEDIA_TYPE: &str = "user.mime_type";
 const ATTRIBUTE_PREFIX: &str = "user.lockgate.";
 /// The attribute that says which version of its content an entry has.
-const ETAG: &str = "etag";
+pub(super) const ETAG: &str = "etag";
 const MARK: &str = "user.lockgate";
 const MARK_STREAM: &[u8] = b"stream";
 
@@ -50,37 +50,6 @@ impl Node {
         node
     }
 
-    /// Whether the content of an entry that is as `now` may be taken to be that of this node: it is the same file and was not
-    /// changed, or has the same attribute `etag`.
-    #[must_use]
-    pub fn has_content_of(&self, now: &Entry) -> bool {
-        let is_same_file = now
-            .metadata
-            .as_ref()
-            .is_some_and(|metadata| !self.is_stream() && self.stamp() == metadata.stamp());
-        is_same_file
-            || now.attributes.get(ETAG).is_some_and(|tag| self.etag() == Some(tag.as_bytes()))
-    }
-
-    fn is_stream(&self) -> bool {
-        self.xattrs.iter().any(|xattr| xattr.name == MARK && xattr.value == MARK_STREAM)
-    }
-
-    fn etag(&self) -> Option<&[u8]> {
-        let key = |xattr: &&Xattr| xattr.name.strip_prefix(ATTRIBUTE_PREFIX) == Some(ETAG);
-        self.xattrs.iter().find(key).map(|xattr| xattr.value.as_slice())
-    }
-
-    fn stamp(&self) -> Stamp {
-        Stamp {
-            kind: self.kind.of_entry(),
-            size: self.size,
-            modified: self.mtime.timestamp,
-            changed: self.ctime.timestamp,
-            inode: self.inode,
-        }
-    }
-
     /// The entry at `path` that the node was made of, or that stands for a node which another program wrote.
     #[must_use]
     pub fn to_entry(&self, path: EntryPath) -> Entry {
@@ -107,7 +76,7 @@ impl Node {
             let (name, value) = (name.clone(), value.clone());
             extended_attributes.push(ExtendedAttribute { name, value });
         }
-        if !self.is_stream() {
+        if !is_stream(&self.xattrs) {
             entry.metadata = Some(self.metadata(extended_attributes));
         }
         entry
@@ -135,8 +104,19 @@ impl Node {
     }
 }
 
+/// Whether these are the attributes of an entry without metadata.
+pub(super) fn is_stream(xattrs: &[Xattr]) -> bool {
+    xattrs.iter().any(|xattr| xattr.name == MARK && xattr.value == MARK_STREAM)
+}
+
+/// The value of the entry's attribute `etag`.
+pub(super) fn etag(xattrs: &[Xattr]) -> Option<&[u8]> {
+    let key = |xattr: &&Xattr| xattr.name.strip_prefix(ATTRIBUTE_PREFIX) == Some(ETAG);
+    xattrs.iter().find(key).map(|xattr| xattr.value.as_slice())
+}
+
 impl NodeKind {
-    fn of_entry(self) -> Kind {
+    pub(super) fn of_entry(self) -> Kind {
         match self {
             Self::File | Self::Irregular => Kind::Regular,
             Self::Directory => Kind::Directory,
@@ -296,36 +276,6 @@ mod tests {
         let node = Node::from_entry(&entry);
         assert_eq!((node.kind, node.mode, node.mtime), (NodeKind::File, 0o600, Time::ZERO));
         assert_eq!(node.to_entry(entry.path.clone()), entry);
-    }
-
-    #[test]
-    fn content_is_taken_over_of_the_same_file_and_of_the_same_etag_only() {
-        let file = Entry { attributes: [].into(), ..entry(Some(metadata(Kind::Regular))) };
-        let node = Node::from_entry(&file);
-        let changed = |change: fn(&mut Metadata)| {
-            let mut metadata = metadata(Kind::Regular);
-            change(&mut metadata);
-            Entry { metadata: Some(metadata), ..file.clone() }
-        };
-        assert!(node.has_content_of(&changed(|it| (it.mode, it.accessed.seconds) = (0, 9))));
-        for differs in [
-            changed(|it| it.size += 1),
-            changed(|it| it.modified.nanoseconds += 1),
-            changed(|it| it.changed.seconds += 1),
-            changed(|it| it.inode += 1),
-            changed(|it| it.kind = Kind::Symlink),
-            Entry { metadata: None, ..file.clone() },
-        ] {
-            assert!(!node.has_content_of(&differs), "{differs:?}");
-        }
-        // Of an entry without metadata everything is made up but the tag.
-        let stream = entry(None);
-        let node = Node::from_entry(&stream);
-        assert!(node.has_content_of(&stream));
-        let made_up = node.metadata(Vec::new());
-        assert!(!node.has_content_of(&Entry { metadata: Some(made_up), ..file.clone() }));
-        let other = [("etag".to_owned(), "\"2\"".to_owned())].into();
-        assert!(!node.has_content_of(&Entry { attributes: other, ..stream }));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::go_json::ObjectPrinter;
 use super::go_quote::{quote, unquote};
+use super::tree::FromJson;
 use super::{Time, decode_base64, encode_base64};
 
 /// What a node is; the names are those of the format.
@@ -225,6 +226,18 @@ fn print_xattr(json: &mut Vec<u8>, xattr: &Xattr) {
     object.end();
 }
 
+impl FromJson for Node {
+    type Json<'a> = NodeJson<'a>;
+
+    fn from_json(json: NodeJson<'_>) -> Result<Self, String> {
+        json.into_node()
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+}
+
 /// A node as serde reads it; null and missing mean the same to Go.
 #[derive(Deserialize)]
 pub(super) struct NodeJson<'a> {
@@ -256,41 +269,59 @@ pub(super) struct NodeJson<'a> {
 }
 
 #[derive(Deserialize)]
-struct XattrJson {
+pub(super) struct XattrJson {
     name: String,
     value: Option<String>,
 }
 
+/// The bytes of a name.
+pub(super) fn parse_name(text: &str) -> Result<Vec<u8>, String> {
+    let name =
+        unquote(text.as_bytes()).ok_or_else(|| format!("name {text:?} is not quoted well"))?;
+    let is_component = !name.is_empty()
+        && name != b"."
+        && name != b".."
+        && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+    if !is_component {
+        return Err(format!("{:?} is no name", name.escape_ascii().to_string()));
+    }
+    Ok(name)
+}
+
+/// What `name` is.
+pub(super) fn parse_kind(name: &[u8], text: &str) -> Result<NodeKind, String> {
+    let unknown = || format!("{:?} has the unknown type {text:?}", name.escape_ascii().to_string());
+    NodeKind::parse(text).ok_or_else(unknown)
+}
+
+/// What is kept beside `name`.
+pub(super) fn parse_xattrs(
+    name: &[u8],
+    list: Option<Vec<XattrJson>>,
+) -> Result<Vec<Xattr>, String> {
+    let mut xattrs = Vec::new();
+    for XattrJson { name: xattr, value } in list.unwrap_or_default() {
+        let value = decode_base64(&value.unwrap_or_default()).ok_or_else(|| {
+            let name = name.escape_ascii().to_string();
+            format!("attribute {xattr:?} of {name:?} is not base64")
+        })?;
+        xattrs.push(Xattr { name: xattr, value });
+    }
+    Ok(xattrs)
+}
+
 impl NodeJson<'_> {
-    /// The node.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    pub(super) fn into_node(self) -> Result<Node, String> {
-        let name = unquote(self.name.as_bytes())
-            .ok_or_else(|| format!("name {:?} is not quoted well", self.name))?;
-        let named = || name.escape_ascii().to_string();
-        let is_component = !name.is_empty()
-            && name != b"."
-            && name != b".."
-            && !name.iter().any(|byte| matches!(byte, b'/' | 0));
-        if !is_component {
-            return Err(format!("{:?} is no name", named()));
-        }
-        let kind = NodeKind::parse(&self.kind)
-            .ok_or_else(|| format!("{:?} has the unknown type {:?}", named(), self.kind))?;
+    fn into_node(self) -> Result<Node, String> {
+        let name = parse_name(&self.name)?;
+        let kind = parse_kind(&name, &self.kind)?;
         let linktarget = match &self.linktarget_raw {
             Some(raw) => {
+                let named = || name.escape_ascii().to_string();
                 decode_base64(raw).ok_or_else(|| format!("link {:?} is not base64", named()))?
             }
             None => self.linktarget.unwrap_or_default().into_bytes(),
         };
-        let mut xattrs = Vec::new();
-        for XattrJson { name: xattr, value } in self.extended_attributes.unwrap_or_default() {
-            let value = decode_base64(&value.unwrap_or_default())
-                .ok_or_else(|| format!("attribute {xattr:?} of {:?} is not base64", named()))?;
-            xattrs.push(Xattr { name: xattr, value });
-        }
+        let xattrs = parse_xattrs(&name, self.extended_attributes)?;
         let generic = self.generic_attributes.unwrap_or_default().into_iter();
         Ok(Node {
             kind,

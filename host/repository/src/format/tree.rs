@@ -1,10 +1,10 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Node;
-use super::node::NodeJson;
+use super::{Node, PastNode};
 use crate::error::{Error, Result};
 
 /// Prints a tree node by node.
@@ -52,42 +52,66 @@ impl TreePrinter {
     }
 }
 
+/// What is read of each node of a tree.
+pub(super) trait FromJson: Sized {
+    /// As serde reads it.
+    type Json<'a>: Deserialize<'a>;
+
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn from_json(json: Self::Json<'_>) -> Result<Self, String>;
+
+    fn name(&self) -> &[u8];
+}
+
 /// The nodes of a tree, in the order of their names. Unknown members are skipped.
 ///
 /// # Errors
-/// `Corrupt` when it does not parse, or when the names are not in order.
+/// `Corrupt` when it does not parse, or when a name stands twice.
 pub fn parse_tree(json: &[u8]) -> Result<Vec<Node>> {
+    parse(json)
+}
+
+/// The same, as far as the next backup looks at them.
+///
+/// # Errors
+/// As [`parse_tree`], but for members that are not looked at.
+pub fn parse_past_tree(json: &[u8]) -> Result<Vec<PastNode>> {
+    parse(json)
+}
+
+fn parse<T: FromJson>(json: &[u8]) -> Result<Vec<T>> {
     let damaged = |why: &dyn fmt::Display| Error::corrupt("tree", why);
     // Looked at once for being text, not again for each of its strings. Members that nobody reads need not be text.
     let parsed = match std::str::from_utf8(json) {
         Ok(text) => parse_nodes(serde_json::Deserializer::from_str(text)),
         Err(_) => parse_nodes(serde_json::Deserializer::from_slice(json)),
     };
-    let mut nodes = parsed.map_err(|source| damaged(&source))?;
+    let mut nodes: Vec<T> = parsed.map_err(|source| damaged(&source))?;
     // Old versions of restic did not always sort by bytes; whoever looks names up relies on it.
-    if !nodes.is_sorted_by(|left, right| left.name < right.name) {
-        nodes.sort_by(|left, right| left.name.cmp(&right.name));
-        let twice = nodes.windows(2).find(|pair| pair[0].name == pair[1].name);
+    if !nodes.is_sorted_by(|left, right| left.name() < right.name()) {
+        nodes.sort_by(|left, right| left.name().cmp(right.name()));
+        let twice = nodes.windows(2).find(|pair| pair[0].name() == pair[1].name());
         if let Some([node, _]) = twice {
-            let name = node.name.escape_ascii().to_string();
+            let name = node.name().escape_ascii().to_string();
             return Err(damaged(&format_args!("name {name:?} stands twice")));
         }
     }
     Ok(nodes)
 }
 
-fn parse_nodes<'de, R: serde_json::de::Read<'de>>(
+fn parse_nodes<'de, R: serde_json::de::Read<'de>, T: FromJson>(
     mut deserializer: serde_json::Deserializer<R>,
-) -> serde_json::Result<Vec<Node>> {
+) -> serde_json::Result<Vec<T>> {
     let mut nodes = Vec::new();
     deserializer.deserialize_map(TreeVisitor(&mut nodes))?;
     deserializer.end()?;
     Ok(nodes)
 }
 
-struct TreeVisitor<'a>(&'a mut Vec<Node>);
+struct TreeVisitor<'a, T>(&'a mut Vec<T>);
 
-impl<'de> Visitor<'de> for TreeVisitor<'_> {
+impl<'de, T: FromJson> Visitor<'de> for TreeVisitor<'_, T> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,9 +133,9 @@ impl<'de> Visitor<'de> for TreeVisitor<'_> {
 }
 
 /// Nodes are turned into their final form one by one: the JSON form of a large tree would double the memory.
-struct NodesSeed<'a>(&'a mut Vec<Node>);
+struct NodesSeed<'a, T>(&'a mut Vec<T>);
 
-impl<'de> DeserializeSeed<'de> for NodesSeed<'_> {
+impl<'de, T: FromJson> DeserializeSeed<'de> for NodesSeed<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -119,7 +143,7 @@ impl<'de> DeserializeSeed<'de> for NodesSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for NodesSeed<'_> {
+impl<'de, T: FromJson> Visitor<'de> for NodesSeed<'_, T> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,8 +163,8 @@ impl<'de> Visitor<'de> for NodesSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(node) = list.next_element::<NodeJson<'de>>()? {
-            self.0.push(node.into_node().map_err(serde::de::Error::custom)?);
+        while let Some(json) = list.next_element::<T::Json<'de>>()? {
+            self.0.push(T::from_json(json).map_err(serde::de::Error::custom)?);
         }
         Ok(())
     }
@@ -189,10 +213,10 @@ impl TreeNodes {
             _ => return Err(damaged(&"the list of nodes is cut short")),
         }
         let rest = self.json.get(self.at..).unwrap_or_default();
-        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<NodeJson<'_>>();
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
         let value = values.next().ok_or_else(|| damaged(&"the list of nodes is cut short"))?;
         let read = values.byte_offset();
-        let node = value.map_err(|source| damaged(&source))?.into_node();
+        let node = Node::from_json(value.map_err(|source| damaged(&source))?);
         let node = node.map_err(|why| damaged(&why))?;
         if self.last.as_ref().is_some_and(|last| *last >= node.name) {
             return Err(damaged(&"the names are not in order"));

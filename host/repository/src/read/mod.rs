@@ -42,6 +42,7 @@ pub use content::ContentReader;
 pub(crate) use fetch::Missed;
 use others::Other;
 pub use others::Rescued;
+pub use trees::SealedTree;
 use trees::Trees;
 pub use walk::Walk;
 use windows::Windows;

@@ -12,8 +12,8 @@ use lockgate_types::Digest;
 
 use super::Reader;
 use super::blobs::{Opener, verify};
-use crate::error::Result;
-use crate::format::{BlobKind, TreeNodes};
+use crate::error::{Error, Result};
+use crate::format::{BlobKind, PastNode, TreeNodes, parse_past_tree};
 use crate::index::{Location, PackNumber};
 use crate::layout::{off_reactor, pack_name};
 use crate::limits;
@@ -79,6 +79,36 @@ impl<K: Hash + Eq + Copy> Recent<K> {
     }
 }
 
+/// A tree that is still to be opened.
+#[derive(Debug)]
+pub struct SealedTree {
+    reader: Reader,
+    id: Digest,
+    location: Location,
+    bytes: Bytes,
+}
+
+impl SealedTree {
+    /// Its nodes as far as the next backup looks at them, in the order of their names.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn past_nodes(&self) -> Result<Vec<PastNode>> {
+        parse_past_tree(&self.open()?).map_err(|error| self.at(error))
+    }
+
+    fn open(&self) -> Result<Bytes> {
+        let mut opener = Opener::new(&self.reader);
+        let json = opener.open(&self.bytes, &self.location).map_err(|error| self.at(error))?;
+        verify(self.reader.inner.engine, &[(self.id, &json)]).map_err(|error| self.at(error))?;
+        Ok(Bytes::from(json))
+    }
+
+    fn at(&self, error: Error) -> Error {
+        error.at(format_args!("tree {}", self.id.short()))
+    }
+}
+
 impl Reader {
     /// The nodes of a tree.
     pub(crate) async fn tree(&self, id: &Digest) -> Result<TreeNodes> {
@@ -102,19 +132,20 @@ impl Reader {
     }
 
     async fn fetch_own_tree(&self, id: Digest) -> Result<Bytes> {
-        let location = self.locate(BlobKind::Tree, &id)?;
-        let sealed = self.fetch_with_neighbours(&location).await?;
-        let reader = self.clone();
-        let json = off_reactor(move || {
-            let mut opener = Opener::new(&reader);
-            let json = opener.open(&sealed, &location)?;
-            verify(reader.inner.engine, &[(id, &json)])?;
-            Ok::<_, crate::Error>(Bytes::from(json))
-        })
-        .await
-        .map_err(|error| error.at(format_args!("tree {}", id.short())))?;
+        let sealed = self.sealed_tree(id).await?;
+        let json = off_reactor(move || sealed.open()).await?;
         lock(&self.inner.trees.plain).put(id, &json);
         Ok(json)
+    }
+
+    /// A tree as this repository stores it, for who opens it where it likes and needs it once.
+    ///
+    /// # Errors
+    /// `Storage`, and `Corrupt` when no pack holds it.
+    pub async fn sealed_tree(&self, id: Digest) -> Result<SealedTree> {
+        let location = self.locate(BlobKind::Tree, &id)?;
+        let bytes = self.fetch_with_neighbours(&location).await?;
+        Ok(SealedTree { reader: self.clone(), id, location, bytes })
     }
 
     /// The sealed bytes of a small blob, out of a window of its pack that is kept for those that lie beside it.

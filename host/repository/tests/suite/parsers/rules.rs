@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use lockgate_repository::format::{
     Config, IndexFile, KeyFile, LockFile, MasterKeyJson, SnapshotEdit, TreeNodes, TreePrinter,
-    decode_base64, encode_base64, pack_header_decode, pack_header_encode, parse_tree, unpack_json,
+    decode_base64, encode_base64, pack_header_decode, pack_header_encode, parse_past_tree,
+    parse_tree, unpack_json,
 };
 use lockgate_repository::index::IndexBuilder;
 use lockgate_repository::{Node, Snapshot, Time};
@@ -87,7 +88,7 @@ pub fn frame(bytes: &[u8]) -> bool {
     unpack_json(bytes.to_vec()).is_ok()
 }
 
-/// Both ways to read a tree come to the same, and what was read is printed so that it is read again.
+/// All ways to read a tree come to the same, and what was read is printed so that it is read again.
 pub fn tree(bytes: &[u8]) -> bool {
     let at_once = parse_tree(bytes);
     let one_by_one = TreeNodes::new(Bytes::copy_from_slice(bytes)).and_then(|mut nodes| {
@@ -102,6 +103,10 @@ pub fn tree(bytes: &[u8]) -> bool {
         assert_eq!(at_once, one_by_one, "{text:?}");
     }
     let Ok(nodes) = at_once else { return false };
+    let past = parse_past_tree(bytes).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+    let same = |node: &Node| (node.name.clone(), node.size, node.content.clone());
+    let in_past = past.iter().map(|node| (node.name.clone(), node.size, node.content.clone()));
+    assert!(nodes.iter().map(same).eq(in_past), "{text:?}");
     let mut printer = TreePrinter::new();
     for node in &nodes {
         printer.add(node).expect("the names are in order");
