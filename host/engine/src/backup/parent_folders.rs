@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockgate_repository::{PastNode, Reader};
 use lockgate_types::{Digest, Entry, EntryPath};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::Result;
 
@@ -33,13 +33,7 @@ pub(super) struct Content {
 /// A folder that is read before it is asked for.
 struct Ahead {
     tree: Digest,
-    task: JoinHandle<Result<Folder>>,
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    task: AbortOnDropHandle<Result<Folder>>,
 }
 
 /// A plugin that walks a tree comes back to a folder's outer folders only, so a few are enough; those that are used stay.
@@ -84,8 +78,8 @@ impl ParentFolders {
             _ => Some(self.tree),
         };
         let Some(tree) = tree else { return Ok(Folder::new()) };
-        if let Some(mut ahead) = self.ahead.take_if(|ahead| ahead.tree == tree)
-            && let Ok(read) = self.runtime.block_on(&mut ahead.task)
+        if let Some(ahead) = self.ahead.take_if(|ahead| ahead.tree == tree)
+            && let Ok(read) = self.runtime.block_on(ahead.task)
         {
             return read;
         }
@@ -104,7 +98,7 @@ impl ParentFolders {
         }
         let (runtime, reader) = (self.runtime.clone(), self.reader.clone());
         let task = self.runtime.spawn_blocking(move || read(&reader, &runtime, tree));
-        self.ahead = Some(Ahead { tree, task });
+        self.ahead = Some(Ahead { tree, task: AbortOnDropHandle::new(task) });
     }
 }
 

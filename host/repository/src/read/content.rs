@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use lockgate_types::Digest;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Reader;
 use super::blobs::{Opener, verify};
@@ -32,13 +33,7 @@ pub struct ContentReader {
 #[derive(Debug)]
 struct Fetch {
     plain_length: u64,
-    task: tokio::task::JoinHandle<Result<Bytes>>,
-}
-
-impl Drop for Fetch {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    task: AbortOnDropHandle<Result<Bytes>>,
 }
 
 impl ContentReader {
@@ -85,9 +80,9 @@ impl ContentReader {
 
     async fn next_blob(&mut self) -> Result<Option<Bytes>> {
         self.fetch_ahead()?;
-        let Some(mut fetch) = self.fetches.pop_front() else { return Ok(None) };
+        let Some(fetch) = self.fetches.pop_front() else { return Ok(None) };
         self.ahead -= fetch.plain_length;
-        let blob = match (&mut fetch.task).await {
+        let blob = match fetch.task.await {
             Ok(blob) => blob?,
             Err(error) => {
                 let stopped = Error::new(ErrorKind::Cancelled, "reading was stopped");
@@ -132,7 +127,7 @@ impl ContentReader {
             let plain_length = u64::from(location.plain_length());
             let reader = self.reader.clone();
             let task = tokio::spawn(async move { reader.blob(id).await });
-            self.fetches.push_back(Fetch { plain_length, task });
+            self.fetches.push_back(Fetch { plain_length, task: AbortOnDropHandle::new(task) });
             self.ahead += plain_length;
             self.next += 1;
         }

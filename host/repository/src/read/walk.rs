@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use lockgate_types::{Digest, EntryPath};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Reader;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,14 +33,7 @@ struct Open {
 }
 
 /// A tree on its way; the task ends when nobody waits for it any more.
-#[derive(Debug)]
-struct Fetch(tokio::task::JoinHandle<Result<TreeNodes>>);
-
-impl Drop for Fetch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+type Fetch = AbortOnDropHandle<Result<TreeNodes>>;
 
 /// Nodes that are looked at for folders to fetch.
 const NODES_AHEAD_MAX: usize = 64;
@@ -98,7 +92,7 @@ impl Walk {
         let (NodeKind::Directory, Some(subtree)) = (node.kind, node.subtree) else { return Ok(()) };
         let fetched = match fetch {
             None => self.reader.tree(&subtree).await,
-            Some(mut fetch) => match (&mut fetch.0).await {
+            Some(fetch) => match fetch.await {
                 Ok(fetched) => fetched,
                 Err(error) => {
                     Err(Error::new(ErrorKind::Cancelled, "the walk was stopped").with_source(error))
@@ -144,7 +138,7 @@ impl Open {
             if let (NodeKind::Directory, Some(id)) = (node.kind, node.subtree) {
                 let reader = reader.clone();
                 let task = tokio::spawn(async move { reader.tree(&id).await });
-                self.fetches.push_back((id, Fetch(task)));
+                self.fetches.push_back((id, Fetch::new(task)));
             }
             self.ahead.push_back(node);
         }
