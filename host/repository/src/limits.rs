@@ -39,7 +39,7 @@ pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
 /// Sealed bytes that are fetched at once where small regions follow each other.
 pub(crate) const WINDOW_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Packs of which a reader keeps such a piece.
+/// Packs of which a reader keeps such a piece, and the next one when that is on its way.
 pub(crate) const WINDOWS_MAX: usize = 2;
 
 /// Regions that are on their way at the same time.

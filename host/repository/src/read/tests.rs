@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Seek as _, Write as _};
+use std::time::Duration;
 
 use bytes::Bytes;
-use lockgate_storage::fault::{Faults, Operation};
+use lockgate_storage::fault::{Fault, Faults, Operation};
 use lockgate_storage::{Storage, StorageOptions};
 use proptest::prelude::*;
 
@@ -169,28 +170,66 @@ async fn many_files_are_extracted_at_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn small_files_that_lie_behind_each_other_are_fetched_together() {
+/// A storage that counts, a reader of a pack with a thousand blobs of 8,000 bytes, and these blobs.
+async fn small_files() -> (Faults, Reader, Vec<Digest>, Vec<Vec<u8>>) {
     let faults = Faults::new();
     let url = "memory:".parse().unwrap();
     let mut fixture = Fixture::on(faults.open(&url, &StorageOptions::default()).unwrap()).await;
     let blobs: Vec<Vec<u8>> = (0..1_000).map(|seed| noise(8_000, seed)).collect();
     let ids = fixture.pack(BlobKind::Data, &blobs).await;
-    let reader = fixture.reader().await;
+    (faults, fixture.reader().await, ids, blobs)
+}
+
+async fn extract_small_files(reader: &Reader, ids: &[Digest], blobs: &[Vec<u8>]) {
+    let mut files: Vec<_> = blobs.iter().map(|_| tempfile::tempfile().unwrap()).collect();
+    let targets = ids.iter().zip(&files);
+    let targets =
+        targets.map(|(id, file)| (node_of(vec![*id], 8_000), file.try_clone().unwrap(), 0));
+    reader.extract_many(targets.collect()).await.unwrap();
+    for (file, blob) in files.iter_mut().zip(blobs) {
+        assert!(text_of(file) == *blob);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_that_lie_behind_each_other_are_fetched_together() {
+    let (faults, reader, ids, blobs) = small_files().await;
     let before = faults.calls(Some(Operation::Get));
     for (ids, blobs) in ids.chunks(20).zip(blobs.chunks(20)) {
-        let mut files: Vec<_> = blobs.iter().map(|_| tempfile::tempfile().unwrap()).collect();
-        let targets = ids.iter().zip(&files);
-        let targets =
-            targets.map(|(id, file)| (node_of(vec![*id], 8_000), file.try_clone().unwrap(), 0));
-        reader.extract_many(targets.collect()).await.unwrap();
-        for (file, blob) in files.iter_mut().zip(blobs) {
-            assert!(text_of(file) == *blob);
-        }
+        extract_small_files(&reader, ids, blobs).await;
     }
     // 8 MB in pieces of 160 KB would be 50 requests.
     let calls = faults.calls(Some(Operation::Get)) - before;
     assert!(calls <= 6, "{calls} requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_small_files_need_next_is_fetched_before_they_ask() {
+    let (faults, reader, ids, blobs) = small_files().await;
+    let before = faults.calls(Some(Operation::Get));
+    // Alone; with what lies behind; from what lies behind.
+    for (ids, blobs) in ids.chunks(20).zip(blobs.chunks(20)).take(3) {
+        extract_small_files(&reader, ids, blobs).await;
+    }
+    let fetched = async {
+        while faults.calls(Some(Operation::Get)) - before < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), fetched)
+        .await
+        .expect("nothing was fetched ahead");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_fetched_ahead_is_fetched_when_it_is_asked_for() {
+    let (faults, reader, ids, blobs) = small_files().await;
+    let before = faults.calls(Some(Operation::Get));
+    // The third is the first that nobody waits for.
+    faults.plan(Some(Operation::Get), before + 3, Fault::Refuse);
+    for (ids, blobs) in ids.chunks(20).zip(blobs.chunks(20)) {
+        extract_small_files(&reader, ids, blobs).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
