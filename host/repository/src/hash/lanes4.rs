@@ -37,6 +37,10 @@ pub(super) fn digests(messages: &[&[u8]]) -> Vec<Digest> {
 /// Developer's Manual, volume 2, `SHA256RNDS2`).
 #[inline]
 #[target_feature(enable = "sha,sse4.1")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "`slices` has a lane for each message, and each lane its blocks"
+)]
 fn compress<const BUSY: usize>(
     states: &mut States<LANES>,
     slices: &[&[[u8; BLOCK]]; LANES],
