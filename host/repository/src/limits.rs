@@ -33,6 +33,10 @@ pub(crate) const REGION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Plain bytes that one region may expand to before it is cut.
 pub(crate) const REGION_PLAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// Plain bytes of a region that are opened before they are written, or one blob: enough to be hashed side by side, and few enough to
+/// be in the CPU's cache when they are written.
+pub(crate) const OPENED_BYTES_AT_A_TIME: u64 = 2 * 1024 * 1024;
+
 /// Bytes that nobody asked for and that are still fetched, because another request would cost more.
 pub(crate) const REGION_GAP_BYTES_MAX: u64 = 256 * 1024;
 

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use lockgate_types::Digest;
 
-use super::Reader;
 use super::blobs::{Opener, verify};
 use super::region::{Region, plan};
 use super::sparse::write_sparse;
-use crate::error::{Error, ErrorKind, Result};
+use super::{Reader, closed};
+use crate::error::{Error, Result};
 use crate::format::{BlobKind, Node};
 use crate::index::Location;
 use crate::layout::{off_reactor, pack_name};
@@ -127,8 +127,7 @@ async fn extract_pieces(
 
 async fn extract_region(reader: &Reader, round: &Arc<Round>, region: Region) -> Result<()> {
     let permit = reader.inner.memory.acquire_many(region.memory_kib()).await;
-    let _permit = permit
-        .map_err(|source| Error::new(ErrorKind::Cancelled, "reader closed").with_source(source))?;
+    let _permit = permit.map_err(closed)?;
     match extract_own(reader, round, &region).await {
         Err(error) if reader.can_rescue(&error) => rescue(reader, round, &region, error).await,
         extracted => extracted,
@@ -138,8 +137,11 @@ async fn extract_region(reader: &Reader, round: &Arc<Round>, region: Region) -> 
 async fn extract_own(reader: &Reader, round: &Arc<Round>, region: &Region) -> Result<()> {
     let name = pack_name(&reader.inner.index.pack_id(region.pack));
     let sealed = reader.fetch(region).await?;
+    // More would wait for a CPU, or for one another when they write to the same file, and hold memory.
+    let turn = reader.inner.openings.acquire().await;
+    let _turn = turn.map_err(closed)?;
     let (reader, round, region) = (reader.clone(), Arc::clone(round), region.clone());
-    off_reactor(move || write_region(&reader, &round, &region, sealed))
+    off_reactor(move || write_region(&reader, &round, &region, &sealed))
         .await
         .map_err(|error| error.at(name))
 }
@@ -162,35 +164,73 @@ async fn rescue(reader: &Reader, round: &Arc<Round>, region: &Region, error: Err
     Ok(())
 }
 
-fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: Bytes) -> Result<()> {
+fn write_region(reader: &Reader, round: &Round, region: &Region, sealed: &Bytes) -> Result<()> {
     let pieces = round.pieces.get(region.wanted.clone()).unwrap_or_default();
-    let mut opener = Opener::new(reader);
-    let same_blob = |left: &Piece, right: &Piece| left.location == right.location;
-    let mut blobs = Vec::new();
-    for group in pieces.chunk_by(same_blob) {
-        let Some(first) = group.first() else { continue };
-        let bytes = sealed
-            .get(region.place(&first.location))
-            .ok_or_else(|| Error::corrupt("index", "a blob lies outside of its pack"))?;
-        let plain = opener.open_into(bytes, &first.location, reader.inner.buffers.take())?;
-        if plain.len() != first.location.plain_length() as usize {
-            let what = format!("blob {}", first.id.short());
-            return Err(Error::corrupt(what, "its length is not that of the index"));
-        }
-        blobs.push((first.id, plain));
-    }
-    drop(sealed);
-    let named: Vec<(Digest, &[u8])> = blobs.iter().map(|(id, plain)| (*id, &**plain)).collect();
-    verify(reader.inner.engine, &named)?;
-    for (group, (_, plain)) in pieces.chunk_by(same_blob).zip(&blobs) {
-        for piece in group {
-            write_piece(round, piece, plain)?;
-        }
-    }
-    for (_, plain) in blobs {
-        reader.inner.buffers.give(plain);
+    let is_same = |left: &Piece, right: &Piece| left.location == right.location;
+    let blobs: Vec<&[Piece]> = pieces.chunk_by(is_same).collect();
+    let mut fetched = Fetched { reader, round, region, sealed, opener: Opener::new(reader) };
+    let mut rest = blobs.as_slice();
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(opened_together(rest));
+        fetched.write(some)?;
+        rest = others;
     }
     Ok(())
+}
+
+/// How many of `blobs` are opened before the first of them is written.
+fn opened_together(blobs: &[&[Piece]]) -> usize {
+    let mut bytes = 0;
+    let is_within = |pieces: &&&[Piece]| {
+        let fits = bytes < limits::OPENED_BYTES_AT_A_TIME;
+        bytes += pieces.first().map_or(0, |piece| u64::from(piece.location.plain_length()));
+        fits
+    };
+    blobs.iter().take_while(is_within).count()
+}
+
+/// The sealed bytes of a region, and what they are opened with.
+struct Fetched<'a> {
+    reader: &'a Reader,
+    round: &'a Round,
+    region: &'a Region,
+    sealed: &'a Bytes,
+    opener: Opener<'a>,
+}
+
+impl Fetched<'_> {
+    /// Opens `blobs`, compares them with their names, and writes each to all of its places.
+    fn write(&mut self, blobs: &[&[Piece]]) -> Result<()> {
+        let mut opened = Vec::with_capacity(blobs.len());
+        for pieces in blobs {
+            let Some(first) = pieces.first() else { continue };
+            opened.push((*pieces, first.id, self.open(first)?));
+        }
+        let named: Vec<(Digest, &[u8])> =
+            opened.iter().map(|(_, id, plain)| (*id, &**plain)).collect();
+        verify(self.reader.inner.engine, &named)?;
+        for (pieces, _, plain) in opened {
+            for piece in pieces {
+                write_piece(self.round, piece, &plain)?;
+            }
+            self.reader.inner.buffers.give(plain);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, piece: &Piece) -> Result<Vec<u8>> {
+        let bytes = self
+            .sealed
+            .get(self.region.place(&piece.location))
+            .ok_or_else(|| Error::corrupt("index", "a blob lies outside of its pack"))?;
+        let plain =
+            self.opener.open_into(bytes, &piece.location, self.reader.inner.buffers.take())?;
+        if plain.len() != piece.location.plain_length() as usize {
+            let what = format!("blob {}", piece.id.short());
+            return Err(Error::corrupt(what, "its length is not that of the index"));
+        }
+        Ok(plain)
+    }
 }
 
 fn write_piece(round: &Round, piece: &Piece, plain: &[u8]) -> Result<()> {

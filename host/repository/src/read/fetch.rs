@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use lockgate_types::Digest;
 
-use super::Reader;
 use super::blobs::{Opener, missing, verify};
 use super::region::{Region, plan};
+use super::{Reader, closed};
 use crate::check::is_about_object;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::BlobKind;
 use crate::index::Location;
 use crate::layout::{off_reactor, pack_name};
@@ -78,9 +78,7 @@ impl Reader {
         take: Take,
     ) -> Result<Vec<Missed>> {
         let permit = self.inner.memory.acquire_many(region.memory_kib()).await;
-        let permit = permit.map_err(|source| {
-            Error::new(ErrorKind::Cancelled, "reader closed").with_source(source)
-        })?;
+        let permit = permit.map_err(closed)?;
         let name = pack_name(&self.inner.index.pack_id(region.pack));
         let storage = self.inner.repository.storage();
         let fetched = storage.get_range(&name, region.bytes.clone()).await.map_err(Error::from);

@@ -27,10 +27,10 @@ use std::fs::File;
 use std::sync::Arc;
 
 use lockgate_types::{Digest, EntryPath};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 
 use crate::buffers::Buffers;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BlobKind, Node, NodeKind};
 use crate::hash::Engine;
 use crate::index::{Index, Location};
@@ -65,6 +65,8 @@ struct Inner {
     buffers: Buffers,
     /// KiB that extractions may have in memory.
     memory: Semaphore,
+    /// Regions that are opened at the same time.
+    openings: Semaphore,
 }
 
 impl Repository {
@@ -82,6 +84,7 @@ impl Repository {
             windows: Windows::default(),
             buffers: Buffers::default(),
             memory: Semaphore::new(limits::EXTRACT_KIB_MAX as usize),
+            openings: Semaphore::new(limits::cpus()),
         };
         Ok(Reader { inner: Arc::new(inner), others: Arc::new([]) })
     }
@@ -171,4 +174,8 @@ impl Reader {
     fn locate(&self, kind: BlobKind, id: &Digest) -> Result<Location> {
         self.inner.index.locate(kind, id).ok_or_else(|| blobs::missing(kind, id))
     }
+}
+
+fn closed(source: AcquireError) -> Error {
+    Error::new(ErrorKind::Cancelled, "reader closed").with_source(source)
 }

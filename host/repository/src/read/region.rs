@@ -13,6 +13,8 @@ pub(super) struct Region {
     pub(super) bytes: Range<u64>,
     /// Plain bytes of the wanted blobs.
     pub(super) plain_length: u64,
+    /// Plain bytes of the largest of them.
+    largest: u64,
     /// In the list that was planned.
     pub(super) wanted: Range<usize>,
 }
@@ -24,6 +26,7 @@ impl Region {
             pack: location.pack,
             bytes: start..start + u64::from(location.length),
             plain_length: u64::from(location.plain_length()),
+            largest: u64::from(location.plain_length()),
             wanted: index..index + 1,
         }
     }
@@ -43,6 +46,7 @@ impl Region {
         }
         if follows {
             self.plain_length += next.plain_length;
+            self.largest = self.largest.max(next.largest);
         }
         self.bytes.end = end;
         self.wanted.end = index + 1;
@@ -57,7 +61,8 @@ impl Region {
 
     /// KiB of memory from the fetch to the last write.
     pub(super) fn memory_kib(&self) -> u32 {
-        let bytes = self.bytes.end - self.bytes.start + self.plain_length;
+        let opened = self.plain_length.min(limits::OPENED_BYTES_AT_A_TIME + self.largest);
+        let bytes = self.bytes.end - self.bytes.start + opened;
         u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(limits::EXTRACT_KIB_MAX)
     }
 }
