@@ -93,15 +93,23 @@ pub fn schemes() -> &'static [Scheme] {
     TABLE
 }
 
+fn form(scheme: &str) -> Option<Form> {
+    TABLE.iter().find(|one| one.name == scheme).map(|one| one.form)
+}
+
 /// Whether objects are in folders that have to be made.
 pub(crate) fn has_folders(scheme: &str) -> bool {
-    let form = TABLE.iter().find(|one| one.name == scheme).map(|one| one.form);
-    matches!(form, Some(Form::Path | Form::Server))
+    matches!(form(scheme), Some(Form::Path | Form::Server))
+}
+
+/// Whether objects are reached over a network.
+pub(crate) fn is_remote(scheme: &str) -> bool {
+    matches!(form(scheme), Some(Form::Bucket | Form::Server))
 }
 
 /// Whether the service holds on to the very memory that it is given.
 pub(crate) fn keeps_memory(scheme: &str) -> bool {
-    TABLE.iter().any(|one| one.name == scheme && one.form == Form::Nothing)
+    matches!(form(scheme), Some(Form::Nothing))
 }
 
 /// # Errors

@@ -71,11 +71,15 @@ impl Storage {
         if listing::is_consistent(url, options) {
             tuning.consistent_listings.get_or_insert(true);
         }
-        let transport = transport::transport(&location, &tuning)?;
-        let Made { operator, folder } = services::operator(url, options)?;
-        let context = operator.base_context().with_http_transport(transport);
-        let operators = layers::layered(between(operator.with_context(context)), &tuning);
         let scheme = url.scheme();
+        let Made { mut operator, folder } = services::operator(url, options)?;
+        // The system's certificates are read for it, which takes longer than many a command on a folder.
+        if services::is_remote(scheme) {
+            let transport = transport::transport(&location, &tuning)?;
+            let context = operator.base_context().with_http_transport(transport);
+            operator = operator.with_context(context);
+        }
+        let operators = layers::layered(between(operator), &tuning);
         let (upload, download) =
             (tuning.upload_speed.map(Pace::new), tuning.download_speed.map(Pace::new));
         let inner = Inner {
